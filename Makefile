@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+# Halcyon.  `make help` lists the targets.  Everything built lies under $(B).
+
+B ?= build
+CC ?= cc
+SAN ?=
+WERROR ?= $(if $(CI),-Werror)
+BACKENDS ?= cpu opencl vulkan
+OPT ?= -O2
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
+	-Wstrict-prototypes -Wvla $(WERROR)
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+CPPFLAGS_ALL := -I. -I$(B)/gen -D_GNU_SOURCE $(CPPFLAGS)
+CFLAGS_ALL := -std=gnu11 $(OPT) -g -fPIC -fvisibility=hidden -pthread \
+	$(WARN) $(SANFLAGS) $(CFLAGS)
+LIBS := -lhwloc -lcjson -lxxhash -ldl -lm -pthread
+COMPILE = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+LINK = $(CC) $(SANFLAGS) -pthread -rdynamic -o $@
+
+# ---- sources: a folder is a floor -------------------------------------
+SRC_compiler := $(wildcard compiler/*.c)
+SRC_hal := $(wildcard hal/*.c)
+SRC_backends := $(wildcard backends/common/*.c) \
+	$(foreach b,$(BACKENDS),$(wildcard backends/$(b)/*.c))
+SRC_kernels := $(wildcard kernels/*.c)
+SRC_conformance := $(wildcard conformance/*.c conformance/*/*.c)
+SRC_tools := $(wildcard tools/*.c tools/*/*.c)
+KERNELS := $(wildcard kernels/*.k)
+DIALECT := $(wildcard kernels/dialect/*.h)
+PROFILES := $(wildcard backends/profiles/*.ini)
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+GEN_compiler := $(B)/gen/dialect_text.o
+GEN_backends := $(B)/gen/backends.o $(B)/gen/profiles.o
+OBJ_compiler := $(call obj,$(SRC_compiler)) $(GEN_compiler)
+OBJ_core := $(call obj,$(SRC_hal) $(SRC_backends)) $(GEN_backends)
+OBJ_kernels := $(call obj,$(SRC_kernels)) $(B)/gen/stock.o
+OBJ_lib := $(OBJ_compiler) $(OBJ_core) $(OBJ_kernels)
+OBJ_halcc := $(call obj,$(wildcard tools/halcc.c))
+OBJ_halcyon := $(call obj,$(filter-out tools/halcc.c,$(SRC_tools)))
+OBJ_conformance := $(call obj,$(SRC_conformance))
+
+include mk/generate.mk
+include mk/test.mk
+include mk/check.mk
+
+all: $(B)/libhalcyon.a $(B)/libhalcyon.so $(B)/halcc $(B)/halcyon ## build the library and the tools
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE)
+
+$(B)/gen/%.o: $(B)/gen/%.c
+	$(COMPILE)
+
+$(B)/libcompiler.a: $(OBJ_compiler)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/libhalcyon.a: $(OBJ_lib)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/libhalcyon.so: $(OBJ_lib)
+	$(LINK) -shared -Wl,-soname,libhalcyon.so.0 $^ $(LIBS)
+
+$(B)/libconformance.a: $(OBJ_conformance)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/halcc: $(OBJ_halcc) $(B)/libcompiler.a
+	$(LINK) $^ $(LIBS)
+
+$(B)/halcyon: $(OBJ_halcyon) $(B)/libconformance.a $(B)/libhalcyon.a
+	$(LINK) $^ $(LIBS)
+
+PREFIX ?= /usr/local
+install: all ## install library, headers and tools under $(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/bin \
+	  $(DESTDIR)$(PREFIX)/include/hal $(DESTDIR)$(PREFIX)/include/kernels \
+	  $(DESTDIR)$(PREFIX)/include/compiler
+	install -m 644 $(B)/libhalcyon.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(B)/libhalcyon.so $(DESTDIR)$(PREFIX)/lib/libhalcyon.so.0
+	ln -sf libhalcyon.so.0 $(DESTDIR)$(PREFIX)/lib/libhalcyon.so
+	install -m 755 $(B)/halcc $(B)/halcyon $(DESTDIR)$(PREFIX)/bin
+	install -m 644 hal/hal.h hal/backend.h hal/errors.def \
+	  $(DESTDIR)$(PREFIX)/include/hal
+	install -m 644 kernels/ops.h $(DESTDIR)$(PREFIX)/include/kernels
+	install -m 644 compiler/kernel_desc.h \
+	  $(DESTDIR)$(PREFIX)/include/compiler
+
+clean: ## remove everything built
+	rm -rf $(B)
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | \
+	  sort | expand -t 18
+
+.PHONY: all install clean help
+
+-include $(shell find $(B)/obj $(B)/gen $(B)/tests -name '*.d' 2>/dev/null)

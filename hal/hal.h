@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hal.h - Halcyon's public API: CUDA's nouns, verbs and semantics on every
+ * device.  Porting CUDA host code is a rename (cudaMalloc -> halMalloc).
+ *
+ * Model.  Device ordinals run over all backends; each device also has a stable
+ * name ("cpu:0", "opencl:0", "vulkan:1", or a stand-in such as
+ * "ascend-910b").  HALCYON_DEVICES, a comma-separated list of names, filters
+ * and orders them, as CUDA_VISIBLE_DEVICES does; it is read once, at the first
+ * call.  The current device is a property of the calling thread (default 0).
+ *
+ * Pointers.  Device pointers are `void *` and p + offset works everywhere.
+ * Do not dereference them on the host, save those of halMallocManaged,
+ * halHostAlloc and halHostRegister.  halSuccess is 0; zero-size work
+ * succeeds and does nothing.
+ *
+ * Streams.  NULL is the legacy default stream of the current device: it waits
+ * for all earlier work on the device's blocking streams, and they wait for it.
+ * Work is asynchronous unless the call says that it waits.
+ *
+ * Failure.  Every call returns halError_t; on failure out-parameters are
+ * untouched and nothing changed, unless the call says otherwise.
+ * halGetErrorDetail() gives the sentence that helps.  The library never
+ * prints, aborts or exits.
+ *
+ * Threads.  Every function may be called from any thread at any time, unless
+ * its comment says otherwise.  Destroying an object while another thread uses
+ * it is the caller's error, but it is caught: handles are checked, not trusted.
+ */
+#ifndef HAL_HAL_H
+#define HAL_HAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HAL_VERSION_MAJOR 0
+#define HAL_VERSION_MINOR 1
+#define HAL_VERSION_PATCH 0
+#define HAL_VERSION \
+    (HAL_VERSION_MAJOR * 10000 + HAL_VERSION_MINOR * 100 + HAL_VERSION_PATCH)
+
+#if defined(__GNUC__)
+#define HAL_API __attribute__((visibility("default"), warn_unused_result))
+#define HAL_API_VOID __attribute__((visibility("default")))
+#else
+#define HAL_API
+#define HAL_API_VOID
+#endif
+
+/* ---- errors ---------------------------------------------------------- */
+
+typedef enum halError {
+#define X(value, name, text) halError##name = value,
+#include "errors.def"
+#undef X
+    halSuccess = halErrorSuccess
+} halError_t;
+
+/* The error's name ("halErrorInvalidValue") or its sentence; static, never
+ * NULL: an unknown value gives "halErrorUnknown". */
+HAL_API_VOID const char *halGetErrorName(halError_t error);
+HAL_API_VOID const char *halGetErrorString(halError_t error);
+
+/* The last error of this thread; Get also resets it to halSuccess. */
+HAL_API_VOID halError_t halGetLastError(void);
+HAL_API_VOID halError_t halPeekAtLastError(void);
+
+/* The sentence written where this thread's last failure was seen: what was
+ * wrong, with which value, and what to do.  Valid until this thread's next
+ * call; never NULL, "" after none. */
+HAL_API_VOID const char *halGetErrorDetail(void);
+
+/* ---- types ----------------------------------------------------------- */
+
+/* Opaque handles; 0 is never a live one (for streams: the default stream). */
+typedef struct halStream_st *halStream_t;
+typedef struct halEvent_st *halEvent_t;
+typedef struct halModule_st *halModule_t;
+typedef struct halFunction_st *halFunction_t;
+
+typedef struct hal_dim3 {
+    unsigned x, y, z;
+} halDim3;
+
+typedef enum halMemcpyKind {
+    halMemcpyHostToHost = 0,
+    halMemcpyHostToDevice = 1,
+    halMemcpyDeviceToHost = 2,
+    halMemcpyDeviceToDevice = 3, /* the two may be on different devices */
+    halMemcpyDefault = 4         /* inferred from the pointers */
+} halMemcpyKind;
+
+enum {
+    halStreamDefault = 0,
+    halStreamNonBlocking = 1, /* no implicit order with the default stream */
+
+    halEventDefault = 0,
+    halEventBlockingSync = 1, /* accepted; waits always sleep */
+    halEventDisableTiming = 2,
+
+    halHostAllocDefault = 0,
+    halHostAllocPortable = 1,
+    halHostAllocMapped = 2,
+    halHostAllocWriteCombined = 4,
+
+    halHostRegisterDefault = 0,
+    halHostRegisterPortable = 1,
+    halHostRegisterMapped = 2,
+
+    halMemAttachGlobal = 1
+};
+
+/* Number formats, for halDeviceProp.dtypes (bit 1u << dtype) and kernels. */
+typedef enum halDtype {
+    halF32 = 0,
+    halF16 = 1,
+    halBF16 = 2,
+    halF64 = 3,
+    halI8 = 4,
+    halU8 = 5,
+    halI16 = 6,
+    halU16 = 7,
+    halI32 = 8,
+    halU32 = 9,
+    halI64 = 10,
+    halU64 = 11,
+    halE4M3 = 12,
+    halE5M2 = 13,
+    halDtypeCount = 14
+} halDtype;
+
+/* Sizes in bytes, clocks in kHz.  What a driver does not tell is 0. */
+struct halDeviceProp {
+    char name[256];     /* what the driver or the profile calls it */
+    char halName[64];   /* stable name: "opencl:0", "ascend-910b" */
+    char backend[16];   /* "cpu", "opencl", "vulkan" */
+    char driver[256];   /* driver and its version, in words */
+    char standsOn[64];  /* a stand-in's real device name; "" otherwise */
+    uint8_t uuid[16];
+    uint64_t totalGlobalMem;
+    uint64_t maxAllocBytes; /* largest single allocation */
+    uint64_t sharedMemPerBlock;
+    uint64_t memPitch;     /* largest pitch of a 2D copy */
+    uint32_t pitchAlign;   /* halMallocPitch rounds pitches up to this */
+    uint32_t memAlign;     /* alignment of every halMalloc result, >= 64 */
+    uint32_t warpSize;     /* lanes that run in step; 1: none */
+    uint32_t maxThreadsPerBlock;
+    uint32_t maxThreadsDim[3];
+    uint32_t maxGridSize[3];
+    uint32_t maxThreadsPerMultiProcessor;
+    uint32_t multiProcessorCount;
+    uint32_t clockRate;
+    uint32_t memoryClockRate;
+    uint32_t memoryBusWidth; /* bits */
+    uint32_t l2CacheSize;
+    uint32_t major, minor;    /* compute capability or API version */
+    uint32_t dtypes;          /* storage formats that kernels can use */
+    uint32_t dtypesNative;    /* formats with native arithmetic */
+    uint32_t asyncEngineCount;
+    int32_t integrated;        /* shares the host's memory */
+    int32_t canMapHostMemory;  /* halHostGetDevicePointer works */
+    int32_t managedMemory;     /* halMallocManaged works */
+    int32_t concurrentKernels; /* streams may overlap */
+    int32_t unifiedAddressing; /* always 1: pointers tell their device */
+    int32_t streamPrioritiesSupported;
+};
+
+/* Each is the prop of the same name (or index) as an int; INT32_MAX when it
+ * does not fit. */
+typedef enum halDeviceAttr {
+    halDevAttrMaxThreadsPerBlock = 1,
+    halDevAttrMaxBlockDimX = 2,
+    halDevAttrMaxBlockDimY = 3,
+    halDevAttrMaxBlockDimZ = 4,
+    halDevAttrMaxGridDimX = 5,
+    halDevAttrMaxGridDimY = 6,
+    halDevAttrMaxGridDimZ = 7,
+    halDevAttrMaxSharedMemoryPerBlock = 8,
+    halDevAttrWarpSize = 10,
+    halDevAttrMaxPitch = 11,
+    halDevAttrClockRate = 13,
+    halDevAttrTextureAlignment = 14, /* memAlign */
+    halDevAttrMultiProcessorCount = 16,
+    halDevAttrIntegrated = 18,
+    halDevAttrCanMapHostMemory = 19,
+    halDevAttrConcurrentKernels = 31,
+    halDevAttrMemoryClockRate = 36,
+    halDevAttrGlobalMemoryBusWidth = 37,
+    halDevAttrL2CacheSize = 38,
+    halDevAttrMaxThreadsPerMultiProcessor = 39,
+    halDevAttrAsyncEngineCount = 40,
+    halDevAttrUnifiedAddressing = 41,
+    halDevAttrComputeCapabilityMajor = 75,
+    halDevAttrComputeCapabilityMinor = 76,
+    halDevAttrStreamPrioritiesSupported = 78,
+    halDevAttrManagedMemory = 83
+} halDeviceAttr;
+
+typedef enum halMemoryType {
+    halMemoryTypeUnregistered = 0, /* plain host memory */
+    halMemoryTypeHost = 1,         /* halHostAlloc or halHostRegister */
+    halMemoryTypeDevice = 2,
+    halMemoryTypeManaged = 3
+} halMemoryType;
+
+struct halPointerAttributes {
+    halMemoryType type;
+    int device;          /* ordinal; -1 for unregistered memory */
+    void *devicePointer; /* NULL if the device cannot reach it */
+    void *hostPointer;   /* NULL if the host cannot reach it */
+    void *base;          /* start of its allocation; NULL if unregistered */
+    size_t size;         /* of its allocation */
+};
+
+/* Of a function on its module's device. */
+struct halFuncAttributes {
+    halDim3 blockDim;      /* the group size it was built for */
+    size_t sharedSizeBytes; /* static */
+    size_t localSizeBytes;  /* private memory per thread, where known */
+    int maxThreadsPerBlock;
+    int maxDynamicSharedSizeBytes;
+    int numParams; /* entries that halLaunchKernel's args must have */
+    char variant[64]; /* which image runs: "cpu.avx512", "vulkan.ssbo" */
+};
+
+typedef enum halFuncAttribute {
+    halFuncAttributeMaxDynamicSharedMemorySize = 8
+} halFuncAttribute;
+
+/* One parameter as halLaunchKernel sees it. */
+typedef enum halParamKind {
+    halParamIn = 0,     /* device pointer, read */
+    halParamOut = 1,    /* device pointer, written */
+    halParamInOut = 2,  /* device pointer, both */
+    halParamScalar = 3  /* args[i] points to the value */
+} halParamKind;
+
+struct halParamInfo {
+    char name[48];
+    halParamKind kind;
+    halDtype dtype;     /* element type, or the scalar's: F32, I32, U32 */
+    uint32_t alignment; /* that a pointer must have, in bytes */
+};
+
+typedef void (*halHostFn_t)(void *userData);
+
+/* ---- devices --------------------------------------------------------- */
+
+/* Devices that HALCYON_DEVICES admits.  The first call loads every backend;
+ * one whose driver is absent or broken contributes none (halBackendGetInfo
+ * says why).  Succeeds with 0 when none is found. */
+HAL_API halError_t halGetDeviceCount(int *count);
+
+HAL_API halError_t halSetDevice(int device); /* for this thread */
+HAL_API halError_t halGetDevice(int *device);
+HAL_API halError_t halGetDeviceProperties(struct halDeviceProp *prop,
+                                          int device);
+HAL_API halError_t halDeviceGetAttribute(int *value, halDeviceAttr attr,
+                                         int device);
+/* halErrorNotFound when no admitted device has this name. */
+HAL_API halError_t halDeviceGetByName(int *device, const char *name);
+
+/* Waits for all work on the current device; returns the first error of
+ * asynchronous work since the last synchronisation. */
+HAL_API halError_t halDeviceSynchronize(void);
+
+/* Waits, then destroys everything that was made on the current device: its
+ * streams, events, modules and memory.  A lost device is opened anew.  The
+ * caller sees to it that no other thread uses the device meanwhile. */
+HAL_API halError_t halDeviceReset(void);
+
+HAL_API halError_t halMemGetInfo(size_t *free_bytes, size_t *total_bytes);
+HAL_API halError_t halDeviceGetStreamPriorityRange(int *least, int *greatest);
+
+/* Whether kernels of `device` may use memory of `peer`.  Copies between any
+ * two devices work always.  Enable: current device -> peer. */
+HAL_API halError_t halDeviceCanAccessPeer(int *can, int device, int peer);
+HAL_API halError_t halDeviceEnablePeerAccess(int peer, unsigned flags);
+HAL_API halError_t halDeviceDisablePeerAccess(int peer);
+
+/* Driver version of the current device's driver (major * 1000 + minor * 10),
+ * and HAL_VERSION. */
+HAL_API halError_t halDriverGetVersion(int *version);
+HAL_API halError_t halRuntimeGetVersion(int *version);
+
+/* Resident groups per multiprocessor, from threads and shared memory: an
+ * estimate, at least 1 for a launch that is legal, 0 for one that is not. */
+HAL_API halError_t halOccupancyMaxActiveBlocksPerMultiprocessor(
+    int *blocks, halFunction_t function, int blockSize, size_t dynamicShared);
+HAL_API halError_t halOccupancyMaxPotentialBlockSize(int *minGridSize,
+                                                     int *blockSize,
+                                                     halFunction_t function,
+                                                     size_t dynamicShared,
+                                                     int blockSizeLimit);
+
+/* Every backend that was built in or found, with or without devices; index
+ * from 0 until halErrorInvalidValue.  `note` says what is missing and how to
+ * get it, or "". */
+struct halBackendInfo {
+    char name[16];
+    int deviceCount; /* before HALCYON_DEVICES */
+    halError_t status;
+    char note[256];
+};
+HAL_API halError_t halBackendGetInfo(struct halBackendInfo *info, int index);
+
+/* Every device and stand-in that HALCYON_DEVICES could name, admitted or not;
+ * index from 0 until halErrorInvalidValue. */
+HAL_API halError_t halDeviceGetKnownName(char name[64], char about[256],
+                                         int index);
+
+/* ---- memory ---------------------------------------------------------- */
+
+/* Of the current device; contents undefined.  size 0 gives NULL.  Free waits
+ * for the device; NULL is fine; an interior, foreign or freed pointer is
+ * halErrorInvalidPointer. */
+HAL_API halError_t halMalloc(void **ptr, size_t size);
+HAL_API halError_t halFree(void *ptr);
+
+/* In stream order, from the device's pool: the memory may be used by work
+ * that follows on the stream. */
+HAL_API halError_t halMallocAsync(void **ptr, size_t size, halStream_t stream);
+HAL_API halError_t halFreeAsync(void *ptr, halStream_t stream);
+
+/* Rows of `width` bytes, each starting on the device's pitch alignment. */
+HAL_API halError_t halMallocPitch(void **ptr, size_t *pitch, size_t width,
+                                  size_t height);
+
+/* Usable by host and device; halErrorNotSupported where prop.managedMemory
+ * is 0.  flags: halMemAttachGlobal.  Freed with halFree. */
+HAL_API halError_t halMallocManaged(void **ptr, size_t size, unsigned flags);
+
+/* Page-locked host memory: copies from and to it are asynchronous. */
+HAL_API halError_t halHostAlloc(void **ptr, size_t size, unsigned flags);
+HAL_API halError_t halMallocHost(void **ptr, size_t size);
+HAL_API halError_t halFreeHost(void *ptr);
+
+/* Treats the caller's memory as page-locked; ranges must not overlap. */
+HAL_API halError_t halHostRegister(void *ptr, size_t size, unsigned flags);
+HAL_API halError_t halHostUnregister(void *ptr);
+
+/* The current device's pointer to mapped host memory; halErrorNotSupported
+ * where prop.canMapHostMemory is 0. */
+HAL_API halError_t halHostGetDevicePointer(void **device, void *host,
+                                           unsigned flags);
+
+/* Copies.  The plain form waits; the Async form may return early only for
+ * page-locked host memory (for other host memory the source has been read, or
+ * the target written, on return).  A range that leaves its allocation is an
+ * error, before anything is copied.  Overlapping ranges are an error. */
+HAL_API halError_t halMemcpy(void *dst, const void *src, size_t size,
+                             halMemcpyKind kind);
+HAL_API halError_t halMemcpyAsync(void *dst, const void *src, size_t size,
+                                  halMemcpyKind kind, halStream_t stream);
+HAL_API halError_t halMemcpyPeer(void *dst, int dstDevice, const void *src,
+                                 int srcDevice, size_t size);
+HAL_API halError_t halMemcpyPeerAsync(void *dst, int dstDevice,
+                                      const void *src, int srcDevice,
+                                      size_t size, halStream_t stream);
+/* `height` rows of `width` bytes; pitches in bytes, >= width. */
+HAL_API halError_t halMemcpy2D(void *dst, size_t dpitch, const void *src,
+                               size_t spitch, size_t width, size_t height,
+                               halMemcpyKind kind);
+HAL_API halError_t halMemcpy2DAsync(void *dst, size_t dpitch, const void *src,
+                                    size_t spitch, size_t width, size_t height,
+                                    halMemcpyKind kind, halStream_t stream);
+
+/* size in bytes; D16 and D32: count of elements, pointer aligned to them.
+ * The plain forms are asynchronous on the default stream, as CUDA's are for
+ * device memory. */
+HAL_API halError_t halMemset(void *ptr, int value, size_t size);
+HAL_API halError_t halMemsetAsync(void *ptr, int value, size_t size,
+                                  halStream_t stream);
+HAL_API halError_t halMemsetD16(void *ptr, uint16_t value, size_t count);
+HAL_API halError_t halMemsetD16Async(void *ptr, uint16_t value, size_t count,
+                                     halStream_t stream);
+HAL_API halError_t halMemsetD32(void *ptr, uint32_t value, size_t count);
+HAL_API halError_t halMemsetD32Async(void *ptr, uint32_t value, size_t count,
+                                     halStream_t stream);
+HAL_API halError_t halMemset2D(void *ptr, size_t pitch, int value,
+                               size_t width, size_t height);
+HAL_API halError_t halMemset2DAsync(void *ptr, size_t pitch, int value,
+                                    size_t width, size_t height,
+                                    halStream_t stream);
+
+/* Succeeds for any non-NULL pointer: unknown memory is Unregistered. */
+HAL_API halError_t halPointerGetAttributes(struct halPointerAttributes *attr,
+                                           const void *ptr);
+
+/* ---- streams --------------------------------------------------------- */
+
+HAL_API halError_t halStreamCreate(halStream_t *stream);
+HAL_API halError_t halStreamCreateWithFlags(halStream_t *stream,
+                                            unsigned flags);
+/* Lower numbers first; clamped to halDeviceGetStreamPriorityRange. */
+HAL_API halError_t halStreamCreateWithPriority(halStream_t *stream,
+                                               unsigned flags, int priority);
+/* Waits for the stream's work, then destroys it. */
+HAL_API halError_t halStreamDestroy(halStream_t stream);
+/* halErrorNotReady while work is left (not recorded as the last error). */
+HAL_API halError_t halStreamQuery(halStream_t stream);
+HAL_API halError_t halStreamSynchronize(halStream_t stream); /* waits */
+HAL_API halError_t halStreamGetFlags(halStream_t stream, unsigned *flags);
+HAL_API halError_t halStreamGetPriority(halStream_t stream, int *priority);
+HAL_API halError_t halStreamGetDevice(halStream_t stream, int *device);
+/* Later work on the stream waits for the event's latest record; across
+ * devices and backends too.  A never-recorded event is no wait.  flags 0. */
+HAL_API halError_t halStreamWaitEvent(halStream_t stream, halEvent_t event,
+                                      unsigned flags);
+/* Runs fn(userData) on a thread of Halcyon's in stream order.  fn must not
+ * call this API. */
+HAL_API halError_t halLaunchHostFunc(halStream_t stream, halHostFn_t fn,
+                                     void *userData);
+
+/* ---- events ---------------------------------------------------------- */
+
+HAL_API halError_t halEventCreate(halEvent_t *event);
+HAL_API halError_t halEventCreateWithFlags(halEvent_t *event, unsigned flags);
+HAL_API halError_t halEventDestroy(halEvent_t event);
+/* A new record replaces the old.  The stream must be of the event's device. */
+HAL_API halError_t halEventRecord(halEvent_t event, halStream_t stream);
+/* halErrorNotReady while unfinished; success if never recorded. */
+HAL_API halError_t halEventQuery(halEvent_t event);
+HAL_API halError_t halEventSynchronize(halEvent_t event); /* waits */
+/* Milliseconds between two recorded events of one device, both with timing.
+ * halErrorNotReady if one is unfinished. */
+HAL_API halError_t halEventElapsedTime(float *ms, halEvent_t start,
+                                       halEvent_t end);
+
+/* ---- modules and kernels --------------------------------------------- */
+
+/* A module belongs to the current device.  LoadData copies what it needs of
+ * the .halbin; damaged or future ones are refused (halErrorInvalidImage), as
+ * are those without code for this device (halErrorNoImageForDevice).  A
+ * .halbin holds native code for CPUs: load only what you would run. */
+HAL_API halError_t halModuleLoad(halModule_t *module, const char *path);
+HAL_API halError_t halModuleLoadData(halModule_t *module, const void *image,
+                                     size_t size);
+/* Compiles dialect text (docs/dialect.md) with the device's own compiler, now;
+ * waits; results are cached on disk.  `name` appears in messages ("my.k");
+ * `options` is "-DX=Y ..." or NULL. */
+HAL_API halError_t halModuleLoadSource(halModule_t *module, const char *source,
+                                       const char *name, const char *options);
+/* Waits for the device, then unloads; its functions die with it. */
+HAL_API halError_t halModuleUnload(halModule_t module);
+/* The function lives as long as its module. */
+HAL_API halError_t halModuleGetFunction(halFunction_t *function,
+                                        halModule_t module, const char *name);
+/* The n-th kernel's name, from 0 until halErrorInvalidValue. */
+HAL_API halError_t halModuleGetKernelName(const char **name,
+                                          halModule_t module, int index);
+HAL_API halError_t halFuncGetAttributes(struct halFuncAttributes *attr,
+                                        halFunction_t function);
+HAL_API halError_t halFuncSetAttribute(halFunction_t function,
+                                       halFuncAttribute attr, int value);
+HAL_API halError_t halFuncGetParam(struct halParamInfo *info,
+                                   halFunction_t function, int index);
+
+/* args[i] points to the i-th argument (a pointer variable, or a scalar), as
+ * in CUDA.  block must be the function's blockDim, or {0,0,0}, which means
+ * it.  shared: dynamic bytes, counted against the limit.  A NULL entry, or a
+ * buffer that is no live pointer of this device, is halErrorInvalidArgument
+ * and names kernel and argument.  The arguments are copied before return. */
+HAL_API halError_t halLaunchKernel(halFunction_t function, halDim3 grid,
+                                   halDim3 block, void **args, size_t shared,
+                                   halStream_t stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

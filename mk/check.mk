@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+# The checks on the tree itself.
+
+layers: ## who may include whom (mk/layers.txt)
+	@sh mk/layers.sh
+
+sizes: ## files and functions that are too long
+	@sh mk/sizes.sh
+
+FORMATTED := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+format: ## clang-format the tree
+	@clang-format -i $(FORMATTED)
+
+format-check: ## fails where clang-format would change something
+	@clang-format --dry-run -Werror $(FORMATTED) && \
+	  echo "format: $(words $(FORMATTED)) files as they should be"
+
+.PHONY: layers sizes format format-check

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# Generated sources: lists that exist once, and data embedded in the library.
+
+# The list of built-in backends, in the order of device ordinals.
+$(B)/gen/backends.c: Makefile mk/generate.mk
+	@mkdir -p $(@D)
+	@{ echo '#include "hal/backend.h"'; \
+	   for b in $(BACKENDS); do \
+	     echo "extern const struct hal_backend hal_backend_$$b;"; done; \
+	   echo 'const struct hal_backend *const hal_builtin_backends[] = {'; \
+	   for b in $(BACKENDS); do echo "    &hal_backend_$$b,"; done; \
+	   echo '    0 };'; } > $@
+
+# Text files as { name, text } tables, NULL at the end.
+# hal_dialect_files[]: what `#include "hal_dialect.h"` finds at run time.
+$(B)/gen/dialect_text.c: $(DIALECT) mk/embed.sh
+	@mkdir -p $(@D)
+	@sh mk/embed.sh hal_dialect_files $(DIALECT) > $@
+
+# hal_profile_files[]: the stand-in profiles.
+$(B)/gen/profiles.c: $(PROFILES) mk/embed.sh
+	@mkdir -p $(@D)
+	@sh mk/embed.sh hal_profile_files $(PROFILES) > $@
+
+# Stock kernels: .k -> .halbin each, merged into one, embedded.
+STOCK := $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(KERNELS))
+
+$(B)/kernels/%.halbin: kernels/%.k $(B)/halcc
+	@mkdir -p $(@D)
+	$(B)/halcc -o $@ $<
+
+$(B)/stock.halbin: $(STOCK) $(B)/halcc
+	$(B)/halcc --merge -o $@ $(STOCK)
+
+$(B)/gen/stock.c: $(B)/stock.halbin mk/generate.mk
+	@mkdir -p $(@D)
+	@printf '%s\n' '__asm__(".section .rodata\n.balign 64\n"' \
+	  '".global hal_stock_halbin\nhal_stock_halbin:\n"' \
+	  '".incbin \"$(abspath $<)\"\n"' \
+	  '".global hal_stock_halbin_end\nhal_stock_halbin_end:\n.byte 0\n"' \
+	  '".previous\n");' > $@
+
+# Rebuild when the bytes change, not only the text.
+$(B)/gen/stock.o: $(B)/stock.halbin

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# Unit tests: tests/<floor>/test_*.c, one cmocka program each, linked with the
+# floors and with what tests/fakes/ offers.
+
+TESTS_SRC := $(wildcard tests/*/test_*.c)
+TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TESTS_SRC))
+TEST_SUPPORT := $(patsubst tests/support/%.c,$(B)/tests/support/%.o,\
+	$(wildcard tests/support/*.c))
+FAKES := $(patsubst tests/fakes/%.c,$(B)/tests/fakes/%.so,\
+	$(wildcard tests/fakes/*.c))
+
+$(B)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(COMPILE)
+
+# Fake vendor libraries, opened with dlopen in place of the real ones.
+$(B)/tests/fakes/%.so: tests/fakes/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fvisibility=default -MMD -MP \
+	  -MF $(@:.so=.d) -shared -o $@ $< -lm
+
+# compiler tests need the lowest floor only, so that halcc can be tested before
+# there are kernels.
+$(B)/tests/compiler/%: $(B)/tests/compiler/%.o $(TEST_SUPPORT) $(B)/libcompiler.a
+	$(LINK) $^ $(LIBS) -lcmocka
+
+# hal tests bring their own list of backends (tests/support/fake_backend.c).
+$(B)/tests/hal/%: $(B)/tests/hal/%.o $(TEST_SUPPORT) $(call obj,$(SRC_hal)) \
+		$(B)/gen/profiles.o $(B)/libcompiler.a
+	$(LINK) $^ $(LIBS) -lcmocka
+
+$(B)/tests/%: $(B)/tests/%.o $(TEST_SUPPORT) $(B)/libconformance.a $(B)/libhalcyon.a
+	$(LINK) $^ $(LIBS) -lcmocka
+
+tests: $(TESTS) $(FAKES) ## build the unit tests
+
+.PHONY: tests
+.SECONDARY:
