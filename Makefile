@@ -46,6 +46,7 @@ OBJ_halcc := $(call obj,$(wildcard tools/halcc.c))
 OBJ_halcyon := $(call obj,$(filter-out tools/halcc.c,$(SRC_tools)))
 OBJ_conformance := $(call obj,$(SRC_conformance))
 
+include mk/deps.mk
 include mk/generate.mk
 include mk/test.mk
 include mk/check.mk

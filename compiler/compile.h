@@ -2,8 +2,8 @@
 /*
  * compile.h - dialect text in, kernels out: our preprocessor, the expansion to
  * each target, the reflection, and the calls to the tools that make native
- * code (cc for CPUs, libshaderc for SPIR-V).  Used by halcc offline and by
- * halModuleLoadSource at run time.  All functions are thread-safe.
+ * code (cc for CPUs, libshaderc or glslc for SPIR-V).  Used by halcc offline
+ * and by halModuleLoadSource at run time.  All functions are thread-safe.
  */
 #ifndef COMPILER_COMPILE_H
 #define COMPILER_COMPILE_H
@@ -11,40 +11,50 @@
 #include "compiler/halbin.h"
 
 struct compile_target {
-    uint8_t target;       /* enum hal_target */
-    uint64_t caps;        /* of the device; picks flavours that fit */
-    uint32_t max_group;   /* threads a group may have; 0: no limit known */
-    uint32_t max_shared;  /* bytes; 0: no limit known */
+    uint8_t target;      /* enum hal_target */
+    uint64_t caps;       /* of the device; picks flavours that fit */
+    uint32_t max_group;  /* threads a group may have; 0: no limit known */
+    uint32_t max_shared; /* bytes; 0: no limit known */
 };
 
 enum compile_status {
     COMPILE_OK = 0,
-    COMPILE_ERROR,     /* the source is wrong: msg has file:line: text */
-    COMPILE_NO_TOOL,   /* cc or libshaderc is missing: msg names the package */
+    COMPILE_ERROR,   /* the source is wrong: msg has file:line: text */
+    COMPILE_NO_TOOL, /* cc or glslc is missing: msg names the package */
     COMPILE_NO_MEMORY,
     COMPILE_IO,
 };
 
 struct compile_request {
-    const char *source;  /* dialect text, NUL-terminated */
-    const char *name;    /* for messages and line markers: "rmsnorm.k" */
-    const char *options; /* "-DX=Y -DZ" or NULL */
+    const char *source;      /* dialect text, NUL-terminated */
+    const char *name;        /* for messages and line markers: "rmsnorm.k" */
+    const char *options;     /* "-DX=Y -DZ" or NULL */
     const char *include_dir; /* for #include "..." of the author; or NULL */
     const struct compile_target *targets; /* what to make */
     uint32_t n_targets;
     int use_cache; /* look into, and fill, the disk cache */
 };
 
-/* Compiles every KERNEL instance of a source (see `#pragma hal instance` in
+/* A target whose caps are ~0 gets all its variants; a device gets the best one
+ * that fits, of Vulkan all that fit.
+ * Compiles every KERNEL instance of a source (see `#pragma hal instance` in
  * docs/dialect.md) for every target; the result is as if read from a .halbin
  * (halbin_close frees it).  OpenCL and CUDA images are text: whether the
  * driver accepts it shows when the driver builds it. */
 enum compile_status compile_source(const struct compile_request *req,
-                                   struct halbin *out,
-                                   struct hal_message *msg);
+                                   struct halbin *out, struct hal_message *msg);
+
+/* The variants of compiler/variants.def, in order; static. */
+struct compile_variant {
+    const char *name;
+    uint8_t target; /* enum hal_target */
+    uint64_t caps;
+};
+const struct compile_variant *compile_variants(uint32_t *out_n);
 
 /* The expansion alone: *out_text is malloc'ed.  `variant` is a name from
- * compiler/variants.def ("cpu.v3", "opencl", "vulkan.packed", "cuda", "meta").
+ * compiler/variants.def ("cpu.v3", "opencl", "vulkan.packed", "cuda"), "meta"
+ * (the reflection as opencl has it) or "meta:cpu.v3".
  * `instance` counts from 0; COMPILE_ERROR beyond the last. */
 enum compile_status compile_expand(const struct compile_request *req,
                                    const char *variant, uint32_t instance,
@@ -66,7 +76,7 @@ struct cache_key cache_key_of(const void *const *parts, const size_t *sizes,
 /* 1 and malloc'ed bytes on a hit, else 0. */
 int cache_get(const struct cache_key *key, const char *kind, void **out_bytes,
               size_t *out_size);
-void cache_put(const struct cache_key *key, const char *kind,
-               const void *bytes, size_t size);
+void cache_put(const struct cache_key *key, const char *kind, const void *bytes,
+               size_t size);
 
 #endif

@@ -18,8 +18,8 @@ struct hal_message {
 
 enum halbin_status {
     HALBIN_OK = 0,
-    HALBIN_DAMAGED,   /* not a .halbin, truncated, or a check failed */
-    HALBIN_FUTURE,    /* a later format version */
+    HALBIN_DAMAGED, /* not a .halbin, truncated, or a check failed */
+    HALBIN_FUTURE,  /* a later format version */
     HALBIN_NO_MEMORY,
 };
 

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HAL_NAME_MAX 63   /* kernel names, without the NUL */
-#define HAL_PARAMS_MAX 16 /* launch arguments of one kernel */
+#define HAL_NAME_MAX   63 /* kernel names, without the NUL */
+#define HAL_PARAMS_MAX 32 /* launch arguments of one kernel */
 
 /* What a parameter of KERNEL(...) is. Values are .halbin format: append. */
 enum hal_param_kind {
@@ -45,21 +45,24 @@ enum hal_target {
  * What an image needs and a device has; an image fits when its bits are a
  * subset of the device's.  Values are .halbin format: append.
  */
-#define HAL_CAP_SMALL_GROUPS (1ull << 0) /* threads of a group run one after
+#define HAL_CAP_SMALL_GROUPS                                                 \
+    (1ull << 0)                          /* threads of a group run one after \
                                             the other: prefers few of them */
 #define HAL_CAP_STORAGE_8_16 (1ull << 1) /* 8/16-bit loads and stores */
-#define HAL_CAP_BDA (1ull << 2)          /* raw addresses in arguments */
-#define HAL_CAP_SSBO (1ull << 3)         /* descriptors and hidden offsets */
-#define HAL_CAP_FP16 (1ull << 4)         /* f16 arithmetic */
-#define HAL_CAP_FP64 (1ull << 5)
-#define HAL_CAP_INT64 (1ull << 6)
-#define HAL_CAP_SUBGROUP (1ull << 7) /* subgroup arithmetic */
-#define HAL_CAP_ATOMICS (1ull << 8)  /* 32-bit integer atomics on buffers */
+#define HAL_CAP_BDA          (1ull << 2) /* raw addresses in arguments */
+#define HAL_CAP_SSBO         (1ull << 3) /* descriptors and hidden offsets */
+#define HAL_CAP_FP16         (1ull << 4) /* f16 arithmetic */
+#define HAL_CAP_FP64         (1ull << 5)
+#define HAL_CAP_INT64        (1ull << 6)
+#define HAL_CAP_SUBGROUP     (1ull << 7) /* subgroup arithmetic */
+#define HAL_CAP_ATOMICS      (1ull << 8) /* 32-bit integer atomics on buffers */
 /* CPU instruction sets */
-#define HAL_CAP_X86_64 (1ull << 16)
+#define HAL_CAP_X86_64    (1ull << 16)
 #define HAL_CAP_X86_64_V3 (1ull << 17) /* AVX2, FMA, F16C, BMI */
-#define HAL_CAP_X86_64_V4 (1ull << 18) /* AVX-512 F/BW/CD/DQ/VL + BF16 + VNNI */
-#define HAL_CAP_AARCH64 (1ull << 20)
+#define HAL_CAP_X86_64_V4                               \
+    (1ull << 18) /* AVX-512 F/BW/CD/DQ/VL + BF16 + VNNI \
+                  */
+#define HAL_CAP_AARCH64   (1ull << 20)
 #define HAL_CAP_CPU_OTHER (1ull << 21) /* built for the build machine's own */
 
 /*
@@ -67,17 +70,17 @@ enum hal_target {
  * device the highest rank wins; equal ranks: the first.
  */
 struct hal_image {
-    uint8_t target;       /* enum hal_target */
-    uint64_t caps;        /* HAL_CAP_* that it needs */
-    uint32_t rank;        /* preference among those that fit */
-    uint32_t group;       /* threads of a group; the CPU's is 1 */
-    uint32_t chunk;       /* elements a group takes in a GRID statement */
+    uint8_t target;        /* enum hal_target */
+    uint64_t caps;         /* HAL_CAP_* that it needs */
+    uint32_t rank;         /* preference among those that fit */
+    uint32_t group;        /* threads of a group; the CPU's is 1 */
+    uint32_t chunk;        /* elements a group takes in a GRID statement */
     uint32_t shared_bytes; /* static LOCAL memory */
-    uint32_t priv_bytes;  /* PRIV memory of one thread */
-    uint64_t hash;        /* XXH3 of the blob: identity for caches */
-    const void *blob;     /* several images may share one */
+    uint32_t priv_bytes;   /* PRIV memory of one thread */
+    uint64_t hash;         /* XXH3 of the blob: identity for caches */
+    const void *blob;      /* several images may share one */
     size_t blob_bytes;
-    char variant[32];     /* "cpu.v4", "opencl", "vulkan.ssbo" */
+    char variant[32]; /* "cpu.v4", "opencl", "vulkan.ssbo" */
 };
 
 struct hal_kernel_desc {

@@ -18,19 +18,19 @@
 
 /* The only list of verdicts; they are never merged.  X(NAME, "name", ok):
  * ok: a run with only these is conformant. */
-#define CONF_VERDICTS(X)                                             \
-    X(PASS, "pass", 1)                                               \
-    X(FAIL, "fail", 0)               /* wrong output or behaviour */ \
-    X(ERROR, "error", 0)             /* a call failed unexpectedly */ \
-    X(CRASH, "crash", 0)             /* the worker died */           \
-    X(TIMEOUT, "timeout", 0)                                         \
-    X(UNSUPPORTED, "unsupported", 1) /* declared, with a reason */   \
-    X(WAIVED, "waived", 1)                                           \
-    X(XFAIL, "xfail", 1)                                             \
-    X(XPASS, "xpass", 0)                                             \
-    X(FLAKY, "flaky", 0)                                             \
-    X(SKIPPED, "skipped", 0)                                         \
-    X(MISSING, "missing", 0)         /* planned, no result */
+#define CONF_VERDICTS(X)                                           \
+    X(PASS, "pass", 1)                                             \
+    X(FAIL, "fail", 0)   /* wrong output or behaviour */           \
+    X(ERROR, "error", 0) /* a call failed unexpectedly */          \
+    X(CRASH, "crash", 0) /* the worker died */                     \
+    X(TIMEOUT, "timeout", 0)                                       \
+    X(UNSUPPORTED, "unsupported", 1) /* declared, with a reason */ \
+    X(WAIVED, "waived", 1)                                         \
+    X(XFAIL, "xfail", 1)                                           \
+    X(XPASS, "xpass", 0)                                           \
+    X(FLAKY, "flaky", 0)                                           \
+    X(SKIPPED, "skipped", 0)                                       \
+    X(MISSING, "missing", 0) /* planned, no result */
 
 enum conf_verdict {
 #define X(NAME, name, ok) CONF_##NAME,
@@ -115,8 +115,7 @@ void conf_download(struct conf *c, void *host, const struct conf_buf *b);
 /* Checks now that the zones, and for inputs the data, are as they were. */
 void conf_check_zones(struct conf *c, const struct conf_buf *b);
 /* Every byte of b equals `value`. */
-void conf_expect_bytes(struct conf *c, const struct conf_buf *b,
-                       uint8_t value);
+void conf_expect_bytes(struct conf *c, const struct conf_buf *b, uint8_t value);
 void conf_free(struct conf *c, struct conf_buf *b); /* optional */
 
 /* Host scratch that is freed with the case; ends with ERROR when exhausted. */

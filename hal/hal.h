@@ -44,7 +44,7 @@ extern "C" {
     (HAL_VERSION_MAJOR * 10000 + HAL_VERSION_MINOR * 100 + HAL_VERSION_PATCH)
 
 #if defined(__GNUC__)
-#define HAL_API __attribute__((visibility("default"), warn_unused_result))
+#define HAL_API      __attribute__((visibility("default"), warn_unused_result))
 #define HAL_API_VOID __attribute__((visibility("default")))
 #else
 #define HAL_API
@@ -135,19 +135,19 @@ typedef enum halDtype {
 
 /* Sizes in bytes, clocks in kHz.  What a driver does not tell is 0. */
 struct halDeviceProp {
-    char name[256];     /* what the driver or the profile calls it */
-    char halName[64];   /* stable name: "opencl:0", "ascend-910b" */
-    char backend[16];   /* "cpu", "opencl", "vulkan" */
-    char driver[256];   /* driver and its version, in words */
-    char standsOn[64];  /* a stand-in's real device name; "" otherwise */
+    char name[256];    /* what the driver or the profile calls it */
+    char halName[64];  /* stable name: "opencl:0", "ascend-910b" */
+    char backend[16];  /* "cpu", "opencl", "vulkan" */
+    char driver[256];  /* driver and its version, in words */
+    char standsOn[64]; /* a stand-in's real device name; "" otherwise */
     uint8_t uuid[16];
     uint64_t totalGlobalMem;
     uint64_t maxAllocBytes; /* largest single allocation */
     uint64_t sharedMemPerBlock;
-    uint64_t memPitch;     /* largest pitch of a 2D copy */
-    uint32_t pitchAlign;   /* halMallocPitch rounds pitches up to this */
-    uint32_t memAlign;     /* alignment of every halMalloc result, >= 64 */
-    uint32_t warpSize;     /* lanes that run in step; 1: none */
+    uint64_t memPitch;   /* largest pitch of a 2D copy */
+    uint32_t pitchAlign; /* halMallocPitch rounds pitches up to this */
+    uint32_t memAlign;   /* alignment of every halMalloc result, >= 64 */
+    uint32_t warpSize;   /* lanes that run in step; 1: none */
     uint32_t maxThreadsPerBlock;
     uint32_t maxThreadsDim[3];
     uint32_t maxGridSize[3];
@@ -157,9 +157,9 @@ struct halDeviceProp {
     uint32_t memoryClockRate;
     uint32_t memoryBusWidth; /* bits */
     uint32_t l2CacheSize;
-    uint32_t major, minor;    /* compute capability or API version */
-    uint32_t dtypes;          /* storage formats that kernels can use */
-    uint32_t dtypesNative;    /* formats with native arithmetic */
+    uint32_t major, minor; /* compute capability or API version */
+    uint32_t dtypes;       /* storage formats that kernels can use */
+    uint32_t dtypesNative; /* formats with native arithmetic */
     uint32_t asyncEngineCount;
     int32_t integrated;        /* shares the host's memory */
     int32_t canMapHostMemory;  /* halHostGetDevicePointer works */
@@ -218,12 +218,12 @@ struct halPointerAttributes {
 
 /* Of a function on its module's device. */
 struct halFuncAttributes {
-    halDim3 blockDim;      /* the group size it was built for */
+    halDim3 blockDim;       /* the group size it was built for */
     size_t sharedSizeBytes; /* static */
     size_t localSizeBytes;  /* private memory per thread, where known */
     int maxThreadsPerBlock;
     int maxDynamicSharedSizeBytes;
-    int numParams; /* entries that halLaunchKernel's args must have */
+    int numParams;    /* entries that halLaunchKernel's args must have */
     char variant[64]; /* which image runs: "cpu.avx512", "vulkan.ssbo" */
 };
 
@@ -233,10 +233,10 @@ typedef enum halFuncAttribute {
 
 /* One parameter as halLaunchKernel sees it. */
 typedef enum halParamKind {
-    halParamIn = 0,     /* device pointer, read */
-    halParamOut = 1,    /* device pointer, written */
-    halParamInOut = 2,  /* device pointer, both */
-    halParamScalar = 3  /* args[i] points to the value */
+    halParamIn = 0,    /* device pointer, read */
+    halParamOut = 1,   /* device pointer, written */
+    halParamInOut = 2, /* device pointer, both */
+    halParamScalar = 3 /* args[i] points to the value */
 } halParamKind;
 
 struct halParamInfo {
@@ -334,7 +334,9 @@ HAL_API halError_t halMallocPitch(void **ptr, size_t *pitch, size_t width,
  * is 0.  flags: halMemAttachGlobal.  Freed with halFree. */
 HAL_API halError_t halMallocManaged(void **ptr, size_t size, unsigned flags);
 
-/* Page-locked host memory: copies from and to it are asynchronous. */
+/* Page-locked host memory: copies from and to it are asynchronous, on the
+ * current device or, with halHostAllocPortable, on every device.
+ * halErrorHostMemory when there is no more. */
 HAL_API halError_t halHostAlloc(void **ptr, size_t size, unsigned flags);
 HAL_API halError_t halMallocHost(void **ptr, size_t size);
 HAL_API halError_t halFreeHost(void *ptr);
@@ -358,9 +360,9 @@ HAL_API halError_t halMemcpyAsync(void *dst, const void *src, size_t size,
                                   halMemcpyKind kind, halStream_t stream);
 HAL_API halError_t halMemcpyPeer(void *dst, int dstDevice, const void *src,
                                  int srcDevice, size_t size);
-HAL_API halError_t halMemcpyPeerAsync(void *dst, int dstDevice,
-                                      const void *src, int srcDevice,
-                                      size_t size, halStream_t stream);
+HAL_API halError_t halMemcpyPeerAsync(void *dst, int dstDevice, const void *src,
+                                      int srcDevice, size_t size,
+                                      halStream_t stream);
 /* `height` rows of `width` bytes; pitches in bytes, >= width. */
 HAL_API halError_t halMemcpy2D(void *dst, size_t dpitch, const void *src,
                                size_t spitch, size_t width, size_t height,
@@ -381,8 +383,8 @@ HAL_API halError_t halMemsetD16Async(void *ptr, uint16_t value, size_t count,
 HAL_API halError_t halMemsetD32(void *ptr, uint32_t value, size_t count);
 HAL_API halError_t halMemsetD32Async(void *ptr, uint32_t value, size_t count,
                                      halStream_t stream);
-HAL_API halError_t halMemset2D(void *ptr, size_t pitch, int value,
-                               size_t width, size_t height);
+HAL_API halError_t halMemset2D(void *ptr, size_t pitch, int value, size_t width,
+                               size_t height);
 HAL_API halError_t halMemset2DAsync(void *ptr, size_t pitch, int value,
                                     size_t width, size_t height,
                                     halStream_t stream);
@@ -451,8 +453,8 @@ HAL_API halError_t halModuleUnload(halModule_t module);
 HAL_API halError_t halModuleGetFunction(halFunction_t *function,
                                         halModule_t module, const char *name);
 /* The n-th kernel's name, from 0 until halErrorInvalidValue. */
-HAL_API halError_t halModuleGetKernelName(const char **name,
-                                          halModule_t module, int index);
+HAL_API halError_t halModuleGetKernelName(const char **name, halModule_t module,
+                                          int index);
 HAL_API halError_t halFuncGetAttributes(struct halFuncAttributes *attr,
                                         halFunction_t function);
 HAL_API halError_t halFuncSetAttribute(halFunction_t function,

@@ -63,9 +63,9 @@ struct halopRopeConfig {
     int dim;      /* rotated elements of a head, even */
     double theta; /* rope_theta */
     double factor;
-    double original_max_position; /* L0 */
-    double beta_fast, beta_slow;  /* YaRN; 32 and 1 */
-    double mscale, mscale_all_dim; /* YaRN; 0: absent */
+    double original_max_position;             /* L0 */
+    double beta_fast, beta_slow;              /* YaRN; 32 and 1 */
+    double mscale, mscale_all_dim;            /* YaRN; 0: absent */
     double low_freq_factor, high_freq_factor; /* llama3; 1 and 4 */
 };
 
@@ -156,8 +156,8 @@ HAL_API halError_t halopArgmax(halDtype dtype, int32_t *index, const void *x,
 
 /* y = x converted, any pair of F32, BF16, F16, round to nearest even; overflow
  * to inf, NaN stays NaN. */
-HAL_API halError_t halopCast(halDtype to, void *y, halDtype from,
-                             const void *x, int64_t n, halStream_t stream);
+HAL_API halError_t halopCast(halDtype to, void *y, halDtype from, const void *x,
+                             int64_t n, halStream_t stream);
 
 /* y[i0][i1][i2][i3] = x[i0][i1][i2][i3] for elements of elem_bytes (1, 2, 4,
  * 8); strides in elements, x's may be 0 or negative, y's must not make

@@ -16,3 +16,19 @@ format-check: ## fails where clang-format would change something
 	  echo "format: $(words $(FORMATTED)) files as they should be"
 
 .PHONY: layers sizes format format-check
+
+# ---- the two commands of the README --------------------------------------
+conform: deps ## the main job: deps, build, conformance on every device found
+	@$(MAKE) --no-print-directory all
+	$(B)/halcyon conform $(CONFORM)
+
+check: deps-test ## deps, build, all tests (what CI runs)
+	@B=$(B) MAKE="$(MAKE)" bash tests/check.sh
+
+check-%: ## one step of check alone, e.g. make check-unit
+	@B=$(B) MAKE="$(MAKE)" bash tests/check.sh $*
+
+sanitize: ## tests under the address+undefined and the thread sanitizer
+	@B=$(B) MAKE="$(MAKE)" bash tests/check.sh asan tsan
+
+.PHONY: conform check sanitize

@@ -22,7 +22,9 @@ $(B)/gen/profiles.c: $(PROFILES) mk/embed.sh
 	@mkdir -p $(@D)
 	@sh mk/embed.sh hal_profile_files $(PROFILES) > $@
 
-# Stock kernels: .k -> .halbin each, merged into one, embedded.
+# Stock kernels: .k -> .halbin each, merged into one, embedded.  Another build
+# of the same kernels (a sanitizer's, say) may name the first one's.
+STOCK_HALBIN ?= $(B)/stock.halbin
 STOCK := $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(KERNELS))
 
 $(B)/kernels/%.halbin: kernels/%.k $(B)/halcc
@@ -32,7 +34,7 @@ $(B)/kernels/%.halbin: kernels/%.k $(B)/halcc
 $(B)/stock.halbin: $(STOCK) $(B)/halcc
 	$(B)/halcc --merge -o $@ $(STOCK)
 
-$(B)/gen/stock.c: $(B)/stock.halbin mk/generate.mk
+$(B)/gen/stock.c: $(STOCK_HALBIN) mk/generate.mk
 	@mkdir -p $(@D)
 	@printf '%s\n' '__asm__(".section .rodata\n.balign 64\n"' \
 	  '".global hal_stock_halbin\nhal_stock_halbin:\n"' \
@@ -41,4 +43,4 @@ $(B)/gen/stock.c: $(B)/stock.halbin mk/generate.mk
 	  '".previous\n");' > $@
 
 # Rebuild when the bytes change, not only the text.
-$(B)/gen/stock.o: $(B)/stock.halbin
+$(B)/gen/stock.o: $(STOCK_HALBIN)

@@ -32,7 +32,19 @@ $(B)/tests/hal/%: $(B)/tests/hal/%.o $(TEST_SUPPORT) $(call obj,$(SRC_hal)) \
 $(B)/tests/%: $(B)/tests/%.o $(TEST_SUPPORT) $(B)/libconformance.a $(B)/libhalcyon.a
 	$(LINK) $^ $(LIBS) -lcmocka
 
+$(B)/tests/compiler/test_halcc: | $(B)/halcc
+
+# libFuzzer targets; build with CC=clang SAN=fuzzer-no-link,address,undefined.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,\
+	$(wildcard tests/fuzz/fuzz_*.c))
+
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libconformance.a $(B)/libhalcyon.a
+	$(CC) -fsanitize=fuzzer,address,undefined -pthread -rdynamic -o $@ $^ \
+	  $(LIBS)
+
+fuzzers: $(FUZZERS) ## build the fuzz targets
+
 tests: $(TESTS) $(FAKES) ## build the unit tests
 
-.PHONY: tests
+.PHONY: tests fuzzers
 .SECONDARY:

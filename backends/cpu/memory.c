@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * memory.c - device memory, which is the host's.
+ *
+ * Linux promises more memory than there is and kills the process that touches
+ * it, so an allocation is refused here when it exceeds what is available now,
+ * or when all allocations together exceed the machine's (or the container's)
+ * total.  Large blocks are mapped on 2 MiB boundaries for huge pages; on
+ * machines with several NUMA nodes they are interleaved over the nodes, since
+ * any worker may touch any part of them.
+ */
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "backends/cpu/cpu.h"
+
+#define HUGE_BYTES ((size_t)2 << 20)
+/* Blocks from here on are mappings of their own with huge pages: +15-130 %
+ * read bandwidth where transparent huge pages are on request. */
+#define MAP_MIN_BYTES ((size_t)2 << 20)
+/* Smaller allocations do not ask how much memory is left: it takes 20 us. */
+#define CHECK_MIN_BYTES ((uint64_t)16 << 20)
+/* Left for the process itself when memory runs out. */
+#define RESERVE_BYTES ((uint64_t)256 << 20)
+
+/* Bytes held by all open cpu devices of the process. */
+static _Atomic uint64_t allocated;
+
+halError_t cpu_mem_info(struct hal_dev *dev, uint64_t *out_free,
+                        uint64_t *out_total)
+{
+    struct cpu_limits limits;
+    uint64_t total = dev->info.prop.totalGlobalMem;
+    uint64_t left =
+        total -
+        (atomic_load(&allocated) < total ? atomic_load(&allocated) : total);
+
+    cpu_limits_read("", &limits);
+    *out_free = limits.memory_free < left ? limits.memory_free : left;
+    *out_total = total;
+    return halSuccess;
+}
+
+/* `error` is what running out is called: device memory or host memory. */
+static halError_t check_room(const struct hal_dev *dev, uint64_t size,
+                             halError_t error)
+{
+    struct cpu_limits limits;
+    uint64_t total = dev->info.prop.totalGlobalMem;
+    uint64_t held = atomic_load(&allocated);
+
+    if (size > total || held > total - size)
+        return hal_fail(error,
+                        "cpu: %llu bytes do not fit: %llu of %llu are in use",
+                        (unsigned long long)size, (unsigned long long)held,
+                        (unsigned long long)total);
+    if (size < CHECK_MIN_BYTES)
+        return halSuccess;
+    cpu_limits_read("", &limits);
+    if (limits.memory_free && (limits.memory_free < RESERVE_BYTES ||
+                               size > limits.memory_free - RESERVE_BYTES))
+        return hal_fail(error,
+                        "cpu: %llu bytes do not fit: %llu are free, of which "
+                        "%llu are kept for the process",
+                        (unsigned long long)size,
+                        (unsigned long long)limits.memory_free,
+                        (unsigned long long)RESERVE_BYTES);
+    return halSuccess;
+}
+
+/* A mapping of `size` bytes that starts on a huge page, or NULL. */
+static void *map_huge(struct cpu_device *dev, size_t size)
+{
+    size_t span = size + HUGE_BYTES, head;
+    char *p = mmap(NULL, span, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED)
+        return NULL;
+    head = (HUGE_BYTES - (uintptr_t)p % HUGE_BYTES) % HUGE_BYTES;
+    if (head)
+        munmap(p, head);
+    if (span - head > size)
+        munmap(p + head + size, span - head - size);
+    p += head;
+    (void)madvise(p, size, MADV_HUGEPAGE);
+    cpu_topology_interleave(dev->topology, p, size);
+    return p;
+}
+
+static halError_t mem_make(struct hal_dev *dev, uint64_t size, halError_t error,
+                           struct cpu_mem **out_mem)
+{
+    size_t align = dev->info.prop.memAlign;
+    struct cpu_mem *m;
+    halError_t st = check_room(dev, size, error);
+
+    if (st != halSuccess)
+        return st;
+    m = calloc(1, sizeof *m);
+    if (!m)
+        return hal_fail(halErrorHostMemory, "cpu: %zu bytes", sizeof *m);
+    m->size = (size_t)size;
+    if (size >= MAP_MIN_BYTES) {
+        m->map_size = (m->size + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
+        m->addr = map_huge(cpu_device_of(dev), m->map_size);
+    } else {
+        m->addr = aligned_alloc(align, (m->size + align - 1) & ~(align - 1));
+    }
+    if (!m->addr) {
+        free(m);
+        return hal_fail(error, "cpu: the system has no %llu bytes",
+                        (unsigned long long)size);
+    }
+    atomic_fetch_add(&allocated, size);
+    *out_mem = m;
+    return halSuccess;
+}
+
+static void mem_drop(struct cpu_mem *m)
+{
+    if (!m)
+        return;
+    if (!m->foreign) {
+        if (m->map_size)
+            munmap(m->addr, m->map_size);
+        else
+            free(m->addr);
+        atomic_fetch_sub(&allocated, m->size);
+    }
+    free(m);
+}
+
+halError_t cpu_mem_alloc(struct hal_dev *dev, uint64_t size, int kind,
+                         struct hal_mem *out_mem)
+{
+    struct cpu_mem *m;
+    halError_t st;
+
+    (void)kind; /* all of it is managed */
+    st = mem_make(dev, size, halErrorMemoryAllocation, &m);
+    if (st != halSuccess)
+        return st;
+    *out_mem = (struct hal_mem){ .impl = m, .addr = m->addr };
+    return halSuccess;
+}
+
+void cpu_mem_free(struct hal_dev *dev, void *mem)
+{
+    (void)dev;
+    mem_drop(mem);
+}
+
+halError_t cpu_host_alloc(struct hal_dev *dev, uint64_t size, unsigned flags,
+                          void **out_host, struct hal_mem *out_mem)
+{
+    struct cpu_mem *m;
+    halError_t st;
+
+    (void)flags;
+    st = mem_make(dev, size, halErrorHostMemory, &m);
+    if (st != halSuccess)
+        return st;
+    *out_mem = (struct hal_mem){ .impl = m, .addr = m->addr };
+    *out_host = m->addr;
+    return halSuccess;
+}
+
+void cpu_host_free(struct hal_dev *dev, void *host, void *mem)
+{
+    (void)dev;
+    (void)host;
+    mem_drop(mem);
+}
+
+halError_t cpu_host_register(struct hal_dev *dev, void *host, uint64_t size,
+                             struct hal_mem *out_mem)
+{
+    struct cpu_mem *m = calloc(1, sizeof *m);
+
+    (void)dev;
+    if (!m)
+        return hal_fail(halErrorHostMemory, "cpu: %zu bytes", sizeof *m);
+    m->addr = host;
+    m->size = (size_t)size;
+    m->foreign = true;
+    *out_mem = (struct hal_mem){ .impl = m, .addr = host };
+    return halSuccess;
+}
+
+void cpu_host_unregister(struct hal_dev *dev, void *host, void *mem)
+{
+    (void)dev;
+    (void)host;
+    mem_drop(mem);
+}

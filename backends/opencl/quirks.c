@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * quirks.c - the only place that knows drivers by name.  Each entry says what
+ * is wrong and when it may go; docs/drivers/opencl.md says how to see it.
+ */
+#include "backends/opencl/opencl.h"
+
+#include <string.h>
+
+static const struct {
+    const char *platform;       /* substring of CL_PLATFORM_NAME */
+    const char *device_version; /* substring of CL_DEVICE_VERSION, or NULL */
+    unsigned quirks;
+} table[] = {
+    /* QUIRK(oclgrind): a simulator, about 1000 times slower than a driver,
+     * whose package may register itself as an ordinary platform.  It runs
+     * commands inside clFlush, clFinish and clWaitForEvents, and locks
+     * nothing.  Remove when it is no longer used. */
+    { "Oclgrind", NULL,
+      OPENCL_QUIRK_HIDDEN | OPENCL_QUIRK_SERIAL | OPENCL_QUIRK_INLINE },
+    /* QUIRK(rusticl <= 22.3): after clFlush, clFinish returns before the work
+     * is done; waiting for an event works.  Later versions are not told apart,
+     * since the detour costs one marker a synchronisation.  Remove when 22.3
+     * is gone from Debian stable. */
+    { "rusticl", NULL, OPENCL_QUIRK_EARLY_FINISH },
+    /* QUIRK(pocl "basic" device): clEnqueue* runs the work in the calling
+     * thread.  By design; remove when the device is gone. */
+    { "Portable Computing Language", "HSTR: basic", OPENCL_QUIRK_INLINE },
+    { "Portable Computing Language", "HSTR: cpu-minimal", OPENCL_QUIRK_INLINE },
+};
+
+unsigned opencl_quirks(const char *platform, const char *device_version)
+{
+    unsigned quirks = 0;
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (!strstr(platform, table[i].platform))
+            continue;
+        if (!table[i].device_version ||
+            strstr(device_version, table[i].device_version))
+            quirks |= table[i].quirks;
+    }
+    return quirks;
+}

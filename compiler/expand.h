@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * expand.h - one expansion of a source: which variant, which instance, which
+ * of its kernels.  Private to this floor.
+ */
+#ifndef COMPILER_EXPAND_H
+#define COMPILER_EXPAND_H
+
+#include "compiler/preprocess.h"
+
+struct variant {
+    const char *name;
+    uint8_t target; /* enum hal_target */
+    uint64_t caps;
+    uint32_t rank, group;
+    const char *defines; /* separated by spaces */
+    const char *flags;   /* of the native compiler */
+};
+extern const struct variant variants[]; /* compiler/variants.def, in order */
+extern const uint32_t n_variants;
+
+const struct variant *variant_find(const char *name); /* or NULL */
+
+struct expansion {
+    const struct compile_request *request;
+    const struct variant *variant;
+    const struct pp_instance *instance;
+    int only_kernel;    /* -1: all */
+    int meta;           /* the reflection, not the code */
+    uint32_t max_group; /* of the device; 0: no limit known */
+};
+
+/* Whether the source's skip lines leave the variant out. */
+int expansion_skipped(const struct expansion *e);
+
+/* out->text is malloc'ed. */
+enum compile_status expansion_run(const struct expansion *e,
+                                  struct pp_result *out,
+                                  struct hal_message *msg);
+
+/* ---- reflect.c ----------------------------------------------------------- */
+
+struct reflection {
+    char name[HAL_NAME_MAX + 1];
+    uint32_t n_params;
+    struct hal_param params[HAL_PARAMS_MAX];
+    uint32_t group, chunk, shared_bytes, priv_bytes;
+};
+
+/* Reads the @kernel records of a meta expansion; *out is malloc'ed. */
+enum compile_status reflect(const char *source_name, const char *text,
+                            struct reflection **out, uint32_t *out_n,
+                            struct hal_message *msg);
+
+/* ---- cc.c and spirv.c ---------------------------------------------------- */
+
+/* Expanded texts to one shared object; *out_bytes is malloc'ed. */
+enum compile_status cc_compile(const char *const *texts, uint32_t n_texts,
+                               const char *name, const struct variant *v,
+                               int use_cache, void **out_bytes,
+                               size_t *out_size, struct hal_message *msg);
+/* Whether this build's processor is the variant's. */
+int cc_can_build(const struct variant *v);
+
+enum compile_status spirv_compile(const char *text, const char *name,
+                                  int use_cache, void **out_bytes,
+                                  size_t *out_size, struct hal_message *msg);
+
+/* The line of a compiler's output that says what is wrong, shortened into
+ * msg; `name` is what to say where the output names no file. */
+void first_complaint(const char *output, const char *name,
+                     struct hal_message *msg);
+
+#endif

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * module.c - api.module.*: dialect text through the device's compiler, .halbin
+ * files whole and damaged, functions and what they say of themselves.
+ */
+#include <unistd.h>
+
+#include "conformance/api/api.h"
+#include "conformance/families.h"
+
+#define DIALECT "#include \"hal_dialect.h\"\n"
+
+extern const unsigned char hal_stock_halbin[], hal_stock_halbin_end[];
+
+static size_t stock_size(void)
+{
+    return (size_t)(hal_stock_halbin_end - hal_stock_halbin);
+}
+
+static void source_basic(struct conf *c)
+{
+    halModule_t m = api_module(c);
+    halFunction_t f = NULL;
+    const char *name = NULL;
+    int found = 0;
+
+    CONF_OK(c, halModuleGetFunction(&f, m, "api_mark"));
+    for (int i = 0; i < 3; i++) {
+        CONF_OK(c, halModuleGetKernelName(&name, m, i));
+        found += !strncmp(name, "api_", 4);
+    }
+    CONF_TRUE(c, found == 3);
+    CONF_FAILS(c, halErrorInvalidValue, halModuleGetKernelName(&name, m, 3));
+    CONF_FAILS(c, halErrorInvalidValue, halModuleGetKernelName(&name, m, -1));
+    CONF_FAILS(c, halErrorNotFound, halModuleGetFunction(&f, m, "no_such"));
+    CONF_TRUE(c, strstr(halGetErrorDetail(), "no_such") != NULL);
+    CONF_OK(c, halModuleUnload(m));
+}
+
+/* An error in the text names the text's own file and line. */
+static void source_error_line(struct conf *c)
+{
+    static const char text[] =
+        DIALECT "\n"                                            /* 1, 2 */
+                "KERNEL(broken, OUT(f32, y), ARG(uint, n))\n"   /* 3 */
+                "{\n"                                           /* 4 */
+                "    ITEMS(i, n) {\n"                           /* 5 */
+                "        ST(f32, y, i, 1.0f + no_such_name);\n" /* 6 */
+                "    }\n"
+                "}\n";
+    halModule_t m = NULL;
+
+    CONF_FAILS(c, halErrorKernelBuild,
+               halModuleLoadSource(&m, text, "wrong.k", NULL));
+    conf_check(c, strstr(halGetErrorDetail(), "wrong.k") != NULL,
+               "the message does not name wrong.k: %s", halGetErrorDetail());
+    conf_check(c, strstr(halGetErrorDetail(), "6") != NULL,
+               "the message does not name line 6: %s", halGetErrorDetail());
+    CONF_TRUE(c, m == NULL);
+}
+
+static void source_preprocessor_error(struct conf *c)
+{
+    halModule_t m = NULL;
+
+    CONF_FAILS(c, halErrorKernelBuild,
+               halModuleLoadSource(&m, DIALECT "#if 1\nKERNEL(a, OUT(f32, y))",
+                                   "open_if.k", NULL));
+    CONF_TRUE(c, strstr(halGetErrorDetail(), "open_if.k") != NULL);
+    CONF_FAILS(
+        c, halErrorKernelBuild,
+        halModuleLoadSource(&m, "#include \"no_such.h\"\n", "inc.k", NULL));
+    CONF_TRUE(c, strstr(halGetErrorDetail(), "no_such.h") != NULL);
+    CONF_FAILS(c, halErrorKernelBuild,
+               halModuleLoadSource(&m, DIALECT, "empty.k", NULL));
+}
+
+static void source_null(struct conf *c)
+{
+    halModule_t m = NULL;
+
+    CONF_FAILS(c, halErrorInvalidValue,
+               halModuleLoadSource(NULL, DIALECT, "a.k", NULL));
+    CONF_FAILS(c, halErrorInvalidValue,
+               halModuleLoadSource(&m, NULL, "a.k", NULL));
+}
+
+/* Options define macros, and a change of them is a change of the kernel, in
+ * the cache too. */
+static void source_options(struct conf *c)
+{
+    static const char text[] = DIALECT
+        "KERNEL(value, OUT(u32, y))\n{\n    ONCE ST(u32, y, 0, VALUE);\n}\n";
+    struct conf_buf b = conf_alloc(c, 4, 0);
+
+    for (uint32_t round = 0; round < 4; round++) {
+        uint32_t want = round % 2 ? 222 : 111, got = 0;
+        halModule_t m = NULL;
+        void *args[] = { &b.mem };
+        char options[32];
+
+        snprintf(options, sizeof options, "-DVALUE=%uu", want);
+        CONF_OK(c, halModuleLoadSource(&m, text, "value.k", options));
+        CONF_OK(c, halLaunchKernel(api_function(c, m, "value"),
+                                   (halDim3){ 1, 1, 1 }, (halDim3){ 0, 0, 0 },
+                                   args, 0, NULL));
+        CONF_OK(c, halMemcpy(&got, b.mem, 4, halMemcpyDeviceToHost));
+        conf_check(c, got == want, "with %s the kernel wrote %u", options, got);
+        CONF_OK(c, halModuleUnload(m));
+    }
+}
+
+static void unload(struct conf *c)
+{
+    halModule_t m = api_module(c);
+    halFunction_t f = api_function(c, m, "api_add"), g = NULL;
+    struct halFuncAttributes attr;
+    struct conf_buf b = conf_alloc(c, 64, 0);
+    float a = 1;
+    uint32_t n = 4;
+    void *args[] = { &b.mem, &b.mem, &a, &n };
+
+    CONF_OK(c, halModuleUnload(m));
+    CONF_FAILS(c, halErrorInvalidHandle, halModuleUnload(m));
+    CONF_FAILS(c, halErrorInvalidHandle, halModuleUnload(NULL));
+    CONF_FAILS(c, halErrorInvalidHandle,
+               halModuleGetFunction(&g, m, "api_add"));
+    CONF_FAILS(c, halErrorInvalidHandle, halFuncGetAttributes(&attr, f));
+    CONF_FAILS(c, halErrorInvalidHandle,
+               halLaunchKernel(f, (halDim3){ 1, 1, 1 }, (halDim3){ 0, 0, 0 },
+                               args, 0, NULL));
+    conf_check_zones(c, &b);
+}
+
+/* Unload waits for launches that are still running. */
+static void unload_waits(struct conf *c)
+{
+    halModule_t m = api_module(c);
+    struct api_slow slow;
+
+    api_slow_make(c, m, 60, &slow);
+    api_slow_launch(c, &slow, 13, NULL);
+    CONF_OK(c, halModuleUnload(m));
+    CONF_TRUE(c, api_slow_value(c, &slow) == 13);
+}
+
+static void data_stock(struct conf *c)
+{
+    halModule_t m = NULL;
+    const char *name = NULL;
+    halFunction_t f = NULL;
+
+    CONF_OK(c, halModuleLoadData(&m, hal_stock_halbin, stock_size()));
+    CONF_OK(c, halModuleGetKernelName(&name, m, 0));
+    CONF_TRUE(c, name && name[0]);
+    CONF_OK(c, halModuleGetFunction(&f, m, name));
+    CONF_OK(c, halModuleUnload(m));
+    CONF_FAILS(c, halErrorInvalidHandle, halModuleUnload(m));
+}
+
+static void data_truncated(struct conf *c)
+{
+    size_t n = stock_size();
+    halModule_t m = NULL;
+
+    CONF_FAILS(c, halErrorInvalidImage,
+               halModuleLoadData(&m, hal_stock_halbin, 0));
+    for (size_t cut = 1; cut < n; cut = cut < 256 ? cut + 1 : cut * 2)
+        CONF_FAILS(c, halErrorInvalidImage,
+                   halModuleLoadData(&m, hal_stock_halbin, cut));
+    CONF_FAILS(c, halErrorInvalidImage,
+               halModuleLoadData(&m, hal_stock_halbin, n - 1));
+    CONF_TRUE(c, m == NULL);
+}
+
+static void data_corrupt(struct conf *c)
+{
+    size_t n = stock_size();
+    uint8_t *copy = conf_host(c, n);
+    halModule_t m = NULL;
+
+    for (int i = 0; i < 24; i++) {
+        size_t at = i < 12 ? (size_t)i * 8 : conf_random(c) % n;
+
+        memcpy(copy, hal_stock_halbin, n);
+        copy[at] ^= 0x10;
+        halError_t st = halModuleLoadData(&m, copy, n);
+        conf_check(c, st == halErrorInvalidImage,
+                   "byte %zu flipped: %s, expected halErrorInvalidImage", at,
+                   halGetErrorName(st));
+    }
+    CONF_TRUE(c, m == NULL);
+}
+
+static void data_garbage(struct conf *c)
+{
+    uint8_t *junk = api_bytes(c, 4096);
+    halModule_t m = NULL;
+
+    CONF_FAILS(c, halErrorInvalidImage, halModuleLoadData(&m, junk, 4096));
+    CONF_FAILS(c, halErrorInvalidValue, halModuleLoadData(&m, NULL, 4096));
+    CONF_FAILS(c, halErrorInvalidValue, halModuleLoadData(NULL, junk, 4096));
+}
+
+/* The caller's bytes may go as soon as the call returns. */
+static void data_is_copied(struct conf *c)
+{
+    size_t n = stock_size();
+    uint8_t *copy = malloc(n);
+    halModule_t m = NULL;
+    const char *name = NULL;
+    halFunction_t f = NULL;
+
+    CONF_TRUE(c, copy != NULL);
+    memcpy(copy, hal_stock_halbin, n);
+    CONF_OK(c, halModuleLoadData(&m, copy, n));
+    memset(copy, 0xff, n);
+    free(copy);
+    CONF_OK(c, halModuleGetKernelName(&name, m, 1));
+    CONF_TRUE(c, name && name[0]);
+    CONF_OK(c, halModuleGetFunction(&f, m, name));
+    CONF_OK(c, halModuleUnload(m));
+}
+
+static void load_file(struct conf *c)
+{
+    char path[] = "/tmp/halcyon-conf-XXXXXX";
+    int fd = mkstemp(path);
+    halModule_t m = NULL;
+    ssize_t n;
+
+    CONF_TRUE(c, fd >= 0);
+    n = write(fd, hal_stock_halbin, stock_size());
+    close(fd);
+    halError_t st =
+        n == (ssize_t)stock_size() ? halModuleLoad(&m, path) : halErrorFileIo;
+    unlink(path);
+    CONF_OK(c, st);
+    CONF_OK(c, halModuleUnload(m));
+    CONF_FAILS(c, halErrorFileIo, halModuleLoad(&m, path));
+    CONF_TRUE(c, strstr(halGetErrorDetail(), path) != NULL);
+    CONF_FAILS(c, halErrorFileIo, halModuleLoad(&m, "/"));
+    CONF_FAILS(c, halErrorInvalidValue, halModuleLoad(&m, NULL));
+    CONF_FAILS(c, halErrorInvalidValue, halModuleLoad(NULL, path));
+}
+
+static void func_attributes(struct conf *c)
+{
+    halModule_t m = api_module(c);
+    halFunction_t f = api_function(c, m, "api_mark");
+    struct halFuncAttributes a;
+    struct halParamInfo p;
+    static const char *names[] = { "y", "value", "sign", "scale", "gx", "gy" };
+
+    CONF_OK(c, halFuncGetAttributes(&a, f));
+    CONF_TRUE(c, a.blockDim.x >= 1 && a.blockDim.y == 1 && a.blockDim.z == 1);
+    CONF_TRUE(c, a.blockDim.x <= conf_prop(c)->maxThreadsPerBlock);
+    CONF_TRUE(c, a.numParams == 6 && a.variant[0]);
+    CONF_TRUE(c, a.sharedSizeBytes <= conf_prop(c)->sharedMemPerBlock);
+    for (int i = 0; i < 6; i++) {
+        CONF_OK(c, halFuncGetParam(&p, f, i));
+        CONF_TRUE(c, !strcmp(p.name, names[i]));
+        CONF_TRUE(c, p.kind == (i ? halParamScalar : halParamOut));
+    }
+    CONF_OK(c, halFuncGetParam(&p, f, 2));
+    CONF_TRUE(c, p.dtype == halI32);
+    CONF_OK(c, halFuncGetParam(&p, f, 3));
+    CONF_TRUE(c, p.dtype == halF32);
+    CONF_FAILS(c, halErrorInvalidValue, halFuncGetParam(&p, f, 6));
+    CONF_FAILS(c, halErrorInvalidValue, halFuncGetParam(&p, f, -1));
+    CONF_FAILS(c, halErrorInvalidValue, halFuncGetAttributes(NULL, f));
+    CONF_FAILS(c, halErrorInvalidHandle, halFuncGetAttributes(&a, NULL));
+}
+
+static void func_set_attribute(struct conf *c)
+{
+    halModule_t m = api_module(c);
+    halFunction_t f = api_function(c, m, "api_mark");
+    struct halFuncAttributes a;
+
+    CONF_OK(c, halFuncSetAttribute(
+                   f, halFuncAttributeMaxDynamicSharedMemorySize, 1024));
+    CONF_OK(c, halFuncGetAttributes(&a, f));
+    CONF_TRUE(c, a.maxDynamicSharedSizeBytes == 1024);
+    CONF_FAILS(
+        c, halErrorInvalidValue,
+        halFuncSetAttribute(f, halFuncAttributeMaxDynamicSharedMemorySize, -1));
+    CONF_FAILS(c, halErrorInvalidValue,
+               halFuncSetAttribute(
+                   f, halFuncAttributeMaxDynamicSharedMemorySize, INT32_MAX));
+    CONF_FAILS(c, halErrorInvalidValue,
+               halFuncSetAttribute(f, (halFuncAttribute)77, 1));
+}
+
+static void occupancy(struct conf *c)
+{
+    halModule_t m = api_module(c);
+    halFunction_t f = api_function(c, m, "api_add");
+    struct halFuncAttributes a;
+    int blocks = -1, grid = -1, block = -1;
+
+    CONF_OK(c, halFuncGetAttributes(&a, f));
+    CONF_OK(c, halOccupancyMaxActiveBlocksPerMultiprocessor(
+                   &blocks, f, (int)a.blockDim.x, 0));
+    CONF_TRUE(c, blocks >= 1);
+    CONF_OK(c, halOccupancyMaxPotentialBlockSize(&grid, &block, f, 0, 0));
+    CONF_TRUE(c, block == (int)a.blockDim.x && grid >= 1);
+    CONF_OK(c, halOccupancyMaxActiveBlocksPerMultiprocessor(
+                   &blocks, f, (int)a.blockDim.x,
+                   (size_t)conf_prop(c)->sharedMemPerBlock * 2));
+    CONF_TRUE(c, blocks == 0);
+    CONF_FAILS(c, halErrorInvalidValue,
+               halOccupancyMaxActiveBlocksPerMultiprocessor(NULL, f, 1, 0));
+    CONF_FAILS(c, halErrorInvalidHandle,
+               halOccupancyMaxPotentialBlockSize(&grid, &block, NULL, 0, 0));
+}
+
+/* A function of this device cannot be launched on another's stream. */
+static void other_device(struct conf *c)
+{
+    int here = conf_device(c), there = conf_other_device(c, 0);
+    halModule_t m = api_module(c);
+    halFunction_t f = api_function(c, m, "api_add");
+    struct conf_buf b = conf_alloc(c, 64, 0);
+    halStream_t s = NULL;
+    float a = 1;
+    uint32_t n = 4;
+    void *args[] = { &b.mem, &b.mem, &a, &n };
+
+    if (there < 0)
+        conf_end(c, CONF_UNSUPPORTED, "no other device in this process");
+    CONF_OK(c, halSetDevice(there));
+    CONF_OK(c, halStreamCreate(&s));
+    CONF_FAILS(c, halErrorInvalidHandle,
+               halLaunchKernel(f, (halDim3){ 1, 1, 1 }, (halDim3){ 0, 0, 0 },
+                               args, 0, s));
+    CONF_OK(c, halStreamDestroy(s));
+    CONF_OK(c, halSetDevice(here));
+    conf_check_zones(c, &b);
+}
+
+static const struct conf_case cases[] = {
+    { "api.module.source.basic", source_basic, .levels = CORE },
+    { "api.module.source.error_line", source_error_line, .levels = CORE },
+    { "api.module.source.preprocessor", source_preprocessor_error,
+      .levels = CORE },
+    { "api.module.source.null", source_null, .levels = CORE },
+    { "api.module.source.options", source_options, .levels = CORE },
+    { "api.module.unload", unload, .levels = CORE },
+    { "api.module.unload_waits", unload_waits, .levels = CORE },
+    { "api.module.data.stock", data_stock, .levels = CORE },
+    { "api.module.data.truncated", data_truncated, .levels = CORE },
+    { "api.module.data.corrupt", data_corrupt, .levels = CORE },
+    { "api.module.data.garbage", data_garbage, .levels = CORE },
+    { "api.module.data.is_copied", data_is_copied, .levels = CORE },
+    { "api.module.load_file", load_file, .levels = CORE },
+    { "api.module.function.attributes", func_attributes, .levels = CORE },
+    { "api.module.function.set_attribute", func_set_attribute, .levels = CORE },
+    { "api.module.occupancy", occupancy, .levels = CORE },
+    { "api.module.other_device", other_device, .levels = CORE },
+    { 0 },
+};
+
+void conf_cases_api_module(struct conf_list *list,
+                           const struct conf_options *options)
+{
+    (void)options;
+    conf_list_add_table(list, cases);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * thread.c - api.thread.*: eight threads on one device, one thread on every
+ * device, and the current device of each thread.
+ */
+#include <pthread.h>
+
+#include "conformance/api/api.h"
+#include "conformance/families.h"
+
+enum { THREADS = 8, ROUNDS = 25, N = 3000 };
+
+struct job {
+    int device;
+    int id;
+    halFunction_t add; /* NULL: copies and fills only */
+    char problem[256];
+};
+
+static int trouble(struct job *j, halError_t st, const char *what)
+{
+    if (st == halSuccess)
+        return 0;
+    snprintf(j->problem, sizeof j->problem, "thread %d: %s: %s: %s", j->id,
+             what, halGetErrorName(st), halGetErrorDetail());
+    return 1;
+}
+
+/* Ends the thread: returns from work(), whose job is `j`. */
+#define TRY(call)                      \
+    do {                               \
+        if (trouble(j, (call), #call)) \
+            return NULL;               \
+    } while (0)
+
+/* Allocates, fills, computes and checks on a stream of its own.  Ends at the
+ * first failure with its sentence; checks never touch the case from here. */
+static void *work(void *arg)
+{
+    struct job *j = arg;
+    float got[N];
+
+    TRY(halSetDevice(j->device));
+    for (int r = 0; r < ROUNDS; r++) {
+        halStream_t s = NULL;
+        halEvent_t e = NULL;
+        void *x = NULL, *y = NULL;
+        float a = (float)(j->id * 1000 + r);
+        uint32_t n = N;
+        void *args[] = { &x, &y, &a, &n };
+
+        TRY(halStreamCreateWithFlags(&s, r % 2 ? halStreamNonBlocking : 0));
+        TRY(halEventCreate(&e));
+        TRY(halMalloc(&x, N * 4));
+        TRY(halMallocAsync(&y, N * 4, s));
+        TRY(halMemsetAsync(x, 0, N * 4, s));
+        TRY(halMemsetAsync(y, 0xff, N * 4, s));
+        if (j->add)
+            TRY(halLaunchKernel(j->add, (halDim3){ N / 256 + 1, 1, 1 },
+                                (halDim3){ 0, 0, 0 }, args, 0, s));
+        else
+            TRY(halMemcpyAsync(y, x, N * 4, halMemcpyDeviceToDevice, s));
+        TRY(halEventRecord(e, s));
+        TRY(halMemcpyAsync(got, y, N * 4, halMemcpyDeviceToHost, s));
+        TRY(halStreamSynchronize(s));
+        TRY(halEventQuery(e));
+        for (int i = 0; i < N; i++)
+            if (got[i] != (j->add ? a : 0)) {
+                snprintf(j->problem, sizeof j->problem,
+                         "thread %d, round %d: element %d is %g", j->id, r, i,
+                         (double)got[i]);
+                return NULL;
+            }
+        TRY(halFreeAsync(y, s));
+        TRY(halFree(x));
+        TRY(halEventDestroy(e));
+        TRY(halStreamDestroy(s));
+    }
+    return NULL;
+}
+
+static void run_jobs(struct conf *c, struct job *jobs, int n)
+{
+    pthread_t threads[THREADS];
+    int started = 0;
+
+    while (started < n &&
+           !pthread_create(&threads[started], NULL, work, &jobs[started]))
+        started++;
+    for (int i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    CONF_TRUE(c, started == n);
+    for (int i = 0; i < n; i++)
+        conf_check(c, !jobs[i].problem[0], "%s", jobs[i].problem);
+}
+
+static void eight_on_one(struct conf *c)
+{
+    halModule_t m = api_module(c);
+    halFunction_t add = api_function(c, m, "api_add");
+    struct job jobs[THREADS];
+
+    memset(jobs, 0, sizeof jobs);
+    for (int i = 0; i < THREADS; i++)
+        jobs[i] = (struct job){ conf_device(c), i, add, "" };
+    run_jobs(c, jobs, THREADS);
+}
+
+static void one_on_all(struct conf *c)
+{
+    int n = 0;
+    struct job job = { 0 };
+
+    CONF_OK(c, halGetDeviceCount(&n));
+    for (int d = 0; d < n && d < 4; d++) {
+        job.device = d;
+        job.id = d;
+        job.add = NULL;
+        work(&job);
+        conf_check(c, !job.problem[0], "device %d: %s", d, job.problem);
+    }
+    CONF_OK(c, halSetDevice(conf_device(c)));
+}
+
+static void each_on_its_own(struct conf *c)
+{
+    int n = 0;
+    struct job jobs[THREADS];
+
+    CONF_OK(c, halGetDeviceCount(&n));
+    memset(jobs, 0, sizeof jobs);
+    for (int i = 0; i < THREADS; i++)
+        jobs[i] = (struct job){ i % (n < 4 ? n : 4), i, NULL, "" };
+    run_jobs(c, jobs, THREADS);
+}
+
+static void *device_of_thread(void *arg)
+{
+    int *device = arg;
+
+    if (halGetDevice(device) != halSuccess)
+        *device = -2;
+    return NULL;
+}
+
+/* A new thread starts on device 0, whatever its parent chose. */
+static void current_device(struct conf *c)
+{
+    int seen = -1, n = 0;
+    pthread_t t;
+
+    CONF_OK(c, halGetDeviceCount(&n));
+    CONF_OK(c, halSetDevice(n - 1));
+    CONF_TRUE(c, !pthread_create(&t, NULL, device_of_thread, &seen));
+    pthread_join(t, NULL);
+    CONF_OK(c, halSetDevice(conf_device(c)));
+    CONF_TRUE(c, seen == 0);
+}
+
+static const struct conf_case cases[] = {
+    { "api.thread.eight_on_one_device", eight_on_one, .levels = CORE },
+    { "api.thread.one_on_all_devices", one_on_all, .levels = CORE },
+    { "api.thread.each_on_its_own", each_on_its_own, .levels = CORE },
+    { "api.thread.current_device", current_device, .levels = CORE },
+    { 0 },
+};
+
+void conf_cases_api_thread(struct conf_list *list,
+                           const struct conf_options *options)
+{
+    (void)options;
+    conf_list_add_table(list, cases);
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command.c - `halcyon conform` from the first step to the exit status: the
+ * list, the devices, the plan, the run, the reports.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "conformance/runner.h"
+
+static int cannot(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+static int cannot(const char *format, ...)
+{
+    va_list ap;
+
+    fputs("halcyon conform: ", stderr);
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    return CONF_EXIT_UNRUN;
+}
+
+/* ---- the cases
+ * --------------------------------------------------------------- */
+
+static int matches_any(const struct conf_list *list, const char *glob,
+                       const struct conf_filter *filter)
+{
+    struct conf_filter one = *filter;
+
+    one.globs = &glob;
+    one.n_globs = 1;
+    for (size_t i = 0; i < list->n; i++)
+        if (conf_filter_takes(&one, &list->cases[i]))
+            return 1;
+    return 0;
+}
+
+static int select_cases(struct conf_run *run)
+{
+    const struct conf_settings *set = run->set;
+    const struct conf_filter filter = { set->globs.at, set->globs.n,
+                                        set->levels.at, set->levels.n };
+    const struct conf_list *list = run->list;
+
+    for (int i = 0; i < set->levels.n; i++) {
+        const struct conf_filter one = { NULL, 0, &set->levels.at[i], 1 };
+        size_t k = 0;
+
+        while (k < list->n && !conf_filter_takes(&one, &list->cases[k]))
+            k++;
+        if (k == list->n)
+            return cannot("level %s has no cases%s", set->levels.at[i],
+                          strcmp(set->levels.at[i], "golden")
+                              ? ""
+                              : ": name a pack with --golden DIR");
+    }
+    for (int i = 0; i < set->globs.n; i++)
+        if (!matches_any(list, set->globs.at[i], &filter))
+            return cannot("--case '%s' matches none of the %zu cases%s",
+                          set->globs.at[i], list->n,
+                          set->levels.n ? " of these levels" : "");
+    run->cases = calloc(list->n, sizeof *run->cases);
+    if (!run->cases)
+        return cannot("out of memory");
+    for (size_t i = 0; i < list->n; i++)
+        if (conf_filter_takes(&filter, &list->cases[i]))
+            run->cases[run->n_cases++] = &list->cases[i];
+    if (run->n_cases == 0)
+        return cannot("no case is selected");
+    return 0;
+}
+
+static int print_list(const struct conf_run *run, struct conf_outfile *json)
+{
+    const struct conf_settings *set = run->set;
+    char *text;
+    int st = 0;
+
+    if (!json->file || json->file != stdout)
+        for (size_t i = 0; i < run->n_cases; i++) {
+            if (set->verbose)
+                printf("%-60s %s\n", run->cases[i]->name,
+                       run->cases[i]->levels);
+            else
+                puts(run->cases[i]->name);
+        }
+    if (json->file) {
+        text = conf_list_json(run->cases, run->n_cases);
+        st = conf_outfile_finish(json, text);
+        free(text);
+    }
+    return st || fflush(stdout) ? CONF_EXIT_UNRUN : CONF_EXIT_OK;
+}
+
+/* ---- the devices
+ * --------------------------------------------------------------- */
+
+/* HALCYON_DEVICES of a worker: the device under test, then all the others, in
+ * an order that does not depend on which ones are tested. */
+static char *devices_for(const char *name, const struct conf_devices *found)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+
+    if (!to)
+        return NULL;
+    fputs(name, to);
+    for (int i = 0; i < found->n; i++)
+        if (strcmp(found->at[i].name, name))
+            fprintf(to, ",%s", found->at[i].name);
+    if (fclose(to)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static int add_target(struct conf_run *run, const struct conf_device *device,
+                      const struct conf_devices *found)
+{
+    struct conf_target *t = &run->targets[run->n_targets];
+
+    t->device = *device;
+    t->devices = devices_for(device->name, found);
+    t->results = calloc(run->n_cases, sizeof *t->results);
+    t->queue = calloc(run->n_cases, sizeof *t->queue);
+    run->n_targets++; /* released even when incomplete */
+    if (!t->devices || !t->results || !t->queue)
+        return cannot("out of memory");
+    for (size_t i = 0; i < run->n_cases; i++)
+        t->results[i].verdict = CONF_MISSING;
+    run->n_planned += run->n_cases;
+    return 0;
+}
+
+/* What the backends lack, each on a line of its own. */
+static void say_notes(const char *notes)
+{
+    while (*notes) {
+        size_t n = strcspn(notes, "\n");
+
+        fprintf(stderr, "  %.*s\n", (int)n, notes);
+        notes += n + (notes[n] == '\n');
+    }
+}
+
+/* Whether `name` is one of the names in the list "a, b, c". */
+static int is_known(const char *known, const char *name)
+{
+    size_t n = strlen(name);
+
+    while (*known) {
+        size_t length = strcspn(known, ",");
+
+        if (length == n && !memcmp(known, name, n))
+            return 1;
+        known += length;
+        known += strspn(known, ", ");
+    }
+    return 0;
+}
+
+/* A device that was named but is not among those found may be a stand-in, or
+ * one that HALCYON_DEVICES leaves out. */
+static int add_named(struct conf_run *run, const char *name,
+                     const struct conf_devices *found)
+{
+    struct conf_devices own;
+    char error[1024];
+    int st = CONF_EXIT_UNRUN;
+
+    for (int i = 0; i < found->n; i++)
+        if (!strcmp(found->at[i].name, name))
+            return add_target(run, &found->at[i], found);
+    if (!is_known(found->known, name)) {
+        cannot("no such device '%s'; there are: %s", name,
+               found->known[0] ? found->known : "none");
+        say_notes(found->notes);
+        return st;
+    }
+    if (conf_probe(&own, name, run->set->timeout_scale, error, sizeof error)) {
+        cannot("device '%s' cannot be opened: %s", name, error);
+        return st;
+    }
+    if (own.n > 0 && !strcmp(own.at[0].name, name))
+        st = add_target(run, &own.at[0], found);
+    else
+        cannot("device '%s' is known but does not come up", name);
+    conf_devices_release(&own);
+    return st;
+}
+
+static int select_devices(struct conf_run *run)
+{
+    const struct conf_strings *named = &run->set->devices;
+    struct conf_devices found;
+    char error[1024];
+    int st = 0;
+
+    if (conf_probe(&found, NULL, run->set->timeout_scale, error, sizeof error))
+        return cannot("%s", error);
+    run->targets = calloc((size_t)(named->n  ? named->n
+                                   : found.n ? found.n
+                                             : 1),
+                          sizeof *run->targets);
+    if (!run->targets)
+        st = cannot("out of memory");
+    for (int i = 0; i < named->n && !st; i++)
+        st = add_named(run, named->at[i], &found);
+    for (int i = 0; i < found.n && !named->n && !st; i++)
+        st = add_target(run, &found.at[i], &found);
+    if (!st && run->n_targets == 0) {
+        st = cannot("no device was found%s",
+                    run->outer_devices[0] ? " (HALCYON_DEVICES is set)" : "");
+        say_notes(found.notes);
+    } else if (!st && !named->n && !run->set->quiet && found.notes[0]) {
+        fputs("note: not every backend is here:\n", stderr);
+        say_notes(found.notes);
+    }
+    conf_devices_release(&found);
+    return st;
+}
+
+/* ---- the run
+ * ------------------------------------------------------------------- */
+
+static void say_plan(const struct conf_run *run)
+{
+    FILE *out = conf_out();
+
+    for (size_t i = 0; i < run->list->n_notes; i++)
+        fprintf(out, "note: %s\n", run->list->notes[i]);
+    fprintf(out, "halcyon conform: %zu cases on", run->n_cases);
+    for (int i = 0; i < run->n_targets; i++)
+        fprintf(out, "%s %s", i ? "," : "", run->targets[i].device.name);
+    fprintf(out, "; seed %llu, %d job%s\n", (unsigned long long)run->set->seed,
+            run->set->jobs, run->set->jobs == 1 ? "" : "s");
+    fflush(out);
+}
+
+static int write_reports(const struct conf_run *run, struct conf_outfile *json,
+                         struct conf_outfile *junit)
+{
+    int bad = 0;
+    char *text;
+
+    if (json->file) {
+        text = conf_report_json(run);
+        bad |= conf_outfile_finish(json, text);
+        free(text);
+    }
+    if (junit->file) {
+        text = conf_report_junit(run);
+        bad |= conf_outfile_finish(junit, text);
+        free(text);
+    }
+    return bad;
+}
+
+static void stamp(struct conf_run *run)
+{
+    time_t now = time(NULL);
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    strftime(run->started, sizeof run->started, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    run->start_ms = conf_now_ms();
+}
+
+static int run_all(struct conf_run *run, struct conf_outfile *json,
+                   struct conf_outfile *junit)
+{
+    int st;
+
+    stamp(run);
+    if (!run->set->quiet)
+        say_plan(run);
+    conf_progress_begin(run);
+    st = conf_schedule(run);
+    conf_progress_end(run);
+    run->wall_ms = conf_now_ms() - run->start_ms;
+    if (st)
+        return cannot("out of memory");
+    conf_report_text(run);
+    if (write_reports(run, json, junit))
+        return CONF_EXIT_UNRUN;
+    return conf_exit_status(run);
+}
+
+static void release(struct conf_run *run)
+{
+    for (int i = 0; i < run->n_targets; i++) {
+        struct conf_target *t = &run->targets[i];
+
+        for (size_t k = 0; t->results && k < run->n_cases; k++) {
+            free(t->results[k].message);
+            free(t->results[k].metrics);
+        }
+        free(t->results);
+        free(t->queue);
+        free(t->devices);
+    }
+    free(run->targets);
+    free(run->cases);
+}
+
+/* The default run does Halcyon's main job, on reference data that others'
+ * code made; it must not shrink because a folder is not there. */
+static int check_golden(const struct conf_settings *set)
+{
+    if (set->golden.n || set->levels.n || set->globs.n || set->list)
+        return 0;
+    return cannot("the reference vectors (conformance/golden) are not beside "
+                  "this program: name a pack with --golden DIR, or choose "
+                  "levels with --level");
+}
+
+static int conform(const struct conf_settings *set)
+{
+    const struct conf_options options = { set->golden.at, set->golden.n };
+    const char *outer = getenv("HALCYON_DEVICES");
+    struct conf_outfile json = { 0 }, junit = { 0 };
+    struct conf_list list = { 0 };
+    struct conf_run run = { .set = set,
+                            .list = &list,
+                            .outer_devices = outer ? outer : "" };
+    int st = check_golden(set);
+
+    if (st)
+        return st;
+    if (conf_list_build(&list, &options)) {
+        st = cannot("%s", list.error);
+        goto out;
+    }
+    st = select_cases(&run);
+    if (st)
+        goto out;
+    if (conf_outfile_open(&json, set->json) ||
+        conf_outfile_open(&junit, set->junit)) {
+        st = CONF_EXIT_UNRUN;
+        goto out;
+    }
+    if (json.file == stdout || junit.file == stdout)
+        conf_out_set(stderr);
+    if (set->list) {
+        st = print_list(&run, &json);
+        goto out;
+    }
+    st = select_devices(&run);
+    if (!st)
+        st = run_all(&run, &json, &junit);
+out:
+    conf_outfile_abandon(&json);
+    conf_outfile_abandon(&junit);
+    release(&run);
+    conf_list_release(&list);
+    return st;
+}
+
+int conf_command(int argc, char **argv)
+{
+    struct conf_settings set;
+    int st;
+
+    if (conf_settings_parse(&set, argc, argv)) {
+        conf_settings_release(&set);
+        fputs("halcyon conform --help lists the options\n", stderr);
+        return CONF_EXIT_USAGE;
+    }
+    if (set.help) {
+        conf_usage(stdout);
+        st = CONF_EXIT_OK;
+    } else if (set.probe) {
+        st = conf_probe_main();
+    } else if (set.worker) {
+        st = conf_worker_main(&set);
+    } else {
+        st = conform(&set);
+    }
+    conf_settings_release(&set);
+    return st;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rmsnorm.c - kernel.rmsnorm.* and kernel.add_rmsnorm.*. */
+#include <math.h>
+
+#include "conformance/kernels/cases.h"
+
+struct shape {
+    const char *name;
+    int64_t rows, n;
+    double size, eps;
+    int odd;
+};
+
+struct param {
+    halDtype dtype;
+    struct shape s;
+};
+
+static const struct shape shapes[] = {
+    { "one", 1, 1, 1, 1e-6, 0 },
+    { "primes", 13, 101, 1, 1e-6, 0 },
+    { "n15", 3, 15, 1, 1e-6, 0 },
+    { "n16", 3, 16, 1, 1e-6, 0 },
+    { "n17", 3, 17, 1, 1e-6, 0 },
+    { "n63", 5, 63, 1, 1e-6, 0 },
+    { "n65", 5, 65, 1, 1e-6, 0 },
+    { "n255", 4, 255, 1, 1e-6, 0 },
+    { "n256", 4, 256, 1, 1e-6, 0 },
+    { "n257", 4, 257, 1, 1e-6, 0 },
+    { "n1025", 2, 1025, 1, 1e-6, 0 },
+    { "one_row", 1, 7168, 1, 1e-6, 0 },
+    { "model", 33, 1536, 2, 1e-6, 0 },
+    { "n70001", 2, 70001, 1, 1e-6, 0 },
+    { "rows70001", 70001, 3, 1, 1e-6, 0 },
+    { "misaligned", 5, 37, 1, 1e-6, 1 },
+    /* eps decides the result here, and must be inside the root. */
+    { "eps_matters", 7, 50, 1e-3, 1e-5, 0 },
+    { "eps_large", 3, 50, 1, 0.5, 0 },
+};
+
+/* n squares added (half of their error survives the root), then a division, a
+ * root, and the products. */
+static double terms(int64_t n)
+{
+    return 12 + sqrt((double)n);
+}
+
+static void run_rmsnorm(struct conf *c)
+{
+    const struct param *p = conf_param(c);
+    const struct shape *s = &p->s;
+    int64_t n = s->rows * s->n;
+    struct kx_tensor x = kx_normal(c, p->dtype, n, s->size, s->odd);
+    struct kx_tensor w = kx_normal(c, p->dtype, s->n, 1, s->odd);
+    struct kx_tensor y = kx_output(c, p->dtype, n, s->odd);
+    struct conf_bound bound = kx_bound(p->dtype, terms(s->n));
+    double *want = kx_doubles(c, n);
+
+    CONF_OK(c, halopRmsNorm(p->dtype, y.buf.mem, x.buf.mem, w.buf.mem, s->rows,
+                            s->n, (float)s->eps, NULL));
+    oracle_rmsnorm(want, x.val, w.val, s->rows, s->n, (float)s->eps);
+    kx_expect(c, "y", &y, want, NULL, s->rows, s->n, &bound);
+    kx_intact(c, &x);
+    kx_intact(c, &w);
+}
+
+static void run_add_rmsnorm(struct conf *c)
+{
+    const struct param *p = conf_param(c);
+    const struct shape *s = &p->s;
+    int64_t n = s->rows * s->n;
+    struct kx_tensor x = kx_normal(c, p->dtype, n, s->size, s->odd);
+    struct kx_tensor r = kx_normal(c, p->dtype, n, s->size, s->odd);
+    struct kx_tensor w = kx_normal(c, p->dtype, s->n, 1, s->odd);
+    struct kx_tensor sum = kx_output(c, p->dtype, n, s->odd);
+    struct kx_tensor y = kx_output(c, p->dtype, n, s->odd);
+    struct conf_bound bound = kx_bound(p->dtype, terms(s->n));
+    double *want = kx_doubles(c, n), *want_sum = kx_doubles(c, n);
+
+    CONF_OK(c, halopAddRmsNorm(p->dtype, y.buf.mem, sum.buf.mem, x.buf.mem,
+                               r.buf.mem, w.buf.mem, s->rows, s->n,
+                               (float)s->eps, NULL));
+    oracle_add_rmsnorm(p->dtype, want, want_sum, x.val, r.val, w.val, s->rows,
+                       s->n, (float)s->eps);
+    kx_expect_exact(c, "sum", &sum, want_sum);
+    kx_expect(c, "y", &y, want, NULL, s->rows, s->n, &bound);
+    kx_intact(c, &x);
+    kx_intact(c, &r);
+}
+
+/* Rows that break a norm whose squares overflow, vanish or meet no eps. */
+static void run_extremes(struct conf *c)
+{
+    enum { ROWS = 9, N = 40 };
+    const struct param *p = conf_param(c);
+    double largest = p->dtype == halF16 ? 65504 : 3e38;
+    double tiny = p->dtype == halF16 ? 0x1p-24 : 1e-20;
+    double *val = kx_doubles(c, ROWS * N), *want = kx_doubles(c, ROWS * N);
+    struct conf_bound bound = kx_bound(p->dtype, terms(N));
+    struct kx_tensor x, w, y;
+
+    for (int i = 0; i < N; i++) {
+        double sign = i % 2 ? -1 : 1;
+
+        val[0 * N + i] = 0;
+        val[1 * N + i] = sign * largest;
+        val[2 * N + i] = sign * largest / 16 * (1 + i);
+        val[3 * N + i] = sign * tiny * (1 + i % 5);
+        val[4 * N + i] = i == 7 ? NAN : conf_normal(c);
+        val[5 * N + i] = i == N - 1 ? INFINITY : conf_normal(c);
+        val[6 * N + i] = i == 3 ? largest : 1;
+        val[7 * N + i] = i == N - 1 ? 1e-3 : 0;
+        val[8 * N + i] = -0.0;
+    }
+    for (int i = 0; i < N; i++) /* stays finite */
+        if (fabs(val[2 * N + i]) > largest)
+            val[2 * N + i] = largest;
+    x = kx_input(c, p->dtype, val, ROWS * N, 0);
+    w = kx_normal(c, p->dtype, N, 1, 0);
+    y = kx_output(c, p->dtype, ROWS * N, 0);
+    CONF_OK(c, halopRmsNorm(p->dtype, y.buf.mem, x.buf.mem, w.buf.mem, ROWS, N,
+                            1e-6f, NULL));
+    oracle_rmsnorm(want, x.val, w.val, ROWS, N, 1e-6f);
+    kx_expect(c, "y", &y, want, NULL, ROWS, N, &bound);
+}
+
+void kx_cases_rmsnorm(struct conf_list *list)
+{
+    for (int d = 0; d < KX_COUNT(kx_floats); d++) {
+        struct param p = { .dtype = kx_floats[d] };
+        const char *dtype = conf_dtype_name(p.dtype);
+
+        for (int i = 0; i < KX_COUNT(shapes); i++) {
+            const char *extra = i == 1 ? " core" : "";
+
+            p.s = shapes[i];
+            kx_add(list, p.dtype, extra, run_rmsnorm, &p, sizeof p,
+                   "rmsnorm.%s.%s", dtype, p.s.name);
+            kx_add(list, p.dtype, extra, run_add_rmsnorm, &p, sizeof p,
+                   "add_rmsnorm.%s.%s", dtype, p.s.name);
+        }
+        kx_add(list, p.dtype, "", run_extremes, &p, sizeof p,
+               "rmsnorm.%s.extremes", dtype);
+    }
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * outfile.c - reports as files that are there whole or not at all: written
+ * under another name in the same folder, then renamed.  What is no regular
+ * file (a pipe, /dev/stdout) is written in place.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conformance/runner.h"
+
+static int complain(const char *path, const char *what)
+{
+    fprintf(stderr, "halcyon conform: %s: %s: %s\n", path, what,
+            strerror(errno));
+    return -1;
+}
+
+int conf_outfile_open(struct conf_outfile *o, const char *path)
+{
+    struct stat info;
+    int exists, fd;
+
+    memset(o, 0, sizeof *o);
+    if (!path)
+        return 0;
+    if (!strcmp(path, "-")) {
+        o->file = stdout;
+        o->path = strdup("(stdout)");
+        return 0;
+    }
+    exists = stat(path, &info) == 0;
+    /* Behind a symbolic link the file is replaced, not the link. */
+    o->path = exists ? realpath(path, NULL) : strdup(path);
+    if (!o->path)
+        return complain(path, "cannot write");
+    if (exists && !S_ISREG(info.st_mode)) {
+        o->file = fopen(o->path, "we");
+        if (!o->file)
+            goto failed;
+        return 0;
+    }
+    if (exists && access(o->path, W_OK))
+        goto failed;
+    if (asprintf(&o->temporary, "%s.%ld.tmp", o->path, (long)getpid()) < 0) {
+        o->temporary = NULL;
+        goto failed;
+    }
+    fd = open(o->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+              exists ? info.st_mode & 0777 : 0666);
+    o->file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (o->file)
+        return 0;
+    if (fd >= 0)
+        close(fd);
+failed:
+    complain(path, "cannot write");
+    conf_outfile_abandon(o);
+    return -1;
+}
+
+int conf_outfile_finish(struct conf_outfile *o, const char *text)
+{
+    int bad;
+
+    if (!o->file)
+        return 0;
+    bad = !text || fputs(text, o->file) < 0 || fflush(o->file) ||
+          (o->temporary && fsync(fileno(o->file)));
+    if (o->file != stdout && fclose(o->file))
+        bad = 1;
+    o->file = NULL;
+    if (!bad && o->temporary) {
+        bad = rename(o->temporary, o->path) != 0;
+        if (!bad) {
+            free(o->temporary);
+            o->temporary = NULL;
+        }
+    }
+    if (bad)
+        complain(o->path, "cannot write");
+    conf_outfile_abandon(o);
+    return bad ? -1 : 0;
+}
+
+void conf_outfile_abandon(struct conf_outfile *o)
+{
+    if (o->file && o->file != stdout)
+        fclose(o->file);
+    if (o->temporary)
+        unlink(o->temporary);
+    free(o->temporary);
+    free(o->path);
+    memset(o, 0, sizeof *o);
+}

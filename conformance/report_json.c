@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * report_json.c - the report for programs.  docs/conformance.md describes the
+ * schema; a change that breaks readers raises its number.
+ */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conformance/runner.h"
+
+#define SCHEMA "halcyon.conform/1"
+
+extern char **environ;
+
+static cJSON *counts_json(const struct conf_counts *counts)
+{
+    cJSON *o = cJSON_CreateObject();
+
+    cJSON_AddNumberToObject(o, "planned", counts->planned);
+    for (int v = 0; v < CONF_VERDICT_COUNT; v++)
+        cJSON_AddNumberToObject(o, conf_verdict_name((enum conf_verdict)v),
+                                counts->of[v]);
+    return o;
+}
+
+static cJSON *metrics_json(const struct conf_result *r)
+{
+    cJSON *o = cJSON_CreateObject();
+
+    for (int i = 0; i < r->n_metrics; i++) {
+        if (isfinite(r->metrics[i].value))
+            cJSON_AddNumberToObject(o, r->metrics[i].name, r->metrics[i].value);
+        else
+            cJSON_AddNullToObject(o, r->metrics[i].name);
+    }
+    return o;
+}
+
+static void add_rounded(cJSON *o, const char *key, double value, double scale)
+{
+    cJSON_AddNumberToObject(o, key, round(value * scale) / scale);
+}
+
+static cJSON *case_json(const struct conf_run *run, const struct conf_target *t,
+                        size_t index)
+{
+    const struct conf_result *r = &t->results[index];
+    const struct conf_case *cc = run->cases[index];
+    cJSON *o = cJSON_CreateObject();
+    char *rerun = conf_rerun(run, t, cc);
+
+    cJSON_AddStringToObject(o, "name", cc->name);
+    cJSON_AddStringToObject(o, "device", t->device.name);
+    cJSON_AddStringToObject(o, "verdict", conf_verdict_name(r->verdict));
+    cJSON_AddNumberToObject(o, "seed", (double)run->set->seed);
+    add_rounded(o, "ms", r->ms, 1e3);
+    cJSON_AddStringToObject(o, "message", r->message ? r->message : "");
+    cJSON_AddStringToObject(o, "rerun", rerun ? rerun : "");
+    cJSON_AddItemToObject(o, "metrics", metrics_json(r));
+    free(rerun);
+    return o;
+}
+
+static cJSON *device_json(const struct conf_target *t)
+{
+    cJSON *o = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(o, "name", t->device.name);
+    cJSON_AddStringToObject(o, "product", t->device.product);
+    cJSON_AddStringToObject(o, "backend", t->device.backend);
+    cJSON_AddStringToObject(o, "driver", t->device.driver);
+    cJSON_AddStringToObject(o, "stands_on", t->device.stands_on);
+    cJSON_AddItemToObject(o, "summary", counts_json(&t->counts));
+    return o;
+}
+
+/* Settings of ours that were in force: part of what it takes to repeat. */
+static cJSON *environment_json(void)
+{
+    cJSON *o = cJSON_CreateObject();
+    char pair[1024];
+
+    for (char **e = environ; *e; e++) {
+        char *value;
+
+        if (strncmp(*e, "HALCYON_", 8))
+            continue;
+        snprintf(pair, sizeof pair, "%s", *e);
+        conf_clean(pair);
+        value = strchr(pair, '=');
+        if (!value)
+            continue;
+        *value = 0;
+        cJSON_AddStringToObject(o, pair, value + 1);
+    }
+    return o;
+}
+
+static char *print_and_delete(cJSON *root)
+{
+    char *text = cJSON_Print(root), *line = NULL;
+
+    cJSON_Delete(root);
+    if (text && asprintf(&line, "%s\n", text) < 0)
+        line = NULL;
+    cJSON_free(text);
+    return line;
+}
+
+char *conf_report_json(const struct conf_run *run)
+{
+    static const char *const results[] = { "conformant", "not conformant",
+                                           "usage", "incomplete" };
+    cJSON *root = cJSON_CreateObject();
+    cJSON *devices, *cases, *summary;
+    int status = conf_exit_status(run);
+    char version[32];
+
+    snprintf(version, sizeof version, "%d.%d.%d", HAL_VERSION_MAJOR,
+             HAL_VERSION_MINOR, HAL_VERSION_PATCH);
+    cJSON_AddStringToObject(root, "schema", SCHEMA);
+    cJSON_AddStringToObject(root, "version", version);
+    cJSON_AddStringToObject(root, "started", run->started);
+    cJSON_AddStringToObject(root, "result", results[status]);
+    cJSON_AddNumberToObject(root, "exit_status", status);
+    cJSON_AddNumberToObject(root, "seed", (double)run->set->seed);
+    cJSON_AddNumberToObject(root, "planned", (double)run->n_planned);
+    add_rounded(root, "seconds", run->wall_ms / 1e3, 1e3);
+    cJSON_AddItemToObject(root, "environment", environment_json());
+    devices = cJSON_AddArrayToObject(root, "devices");
+    summary = cJSON_AddObjectToObject(root, "summary");
+    cases = cJSON_AddArrayToObject(root, "cases");
+    for (int i = 0; i < run->n_targets; i++) {
+        const struct conf_target *t = &run->targets[i];
+
+        cJSON_AddItemToArray(devices, device_json(t));
+        cJSON_AddItemToObject(summary, t->device.name, counts_json(&t->counts));
+        for (size_t k = 0; k < run->n_cases; k++)
+            cJSON_AddItemToArray(cases, case_json(run, t, k));
+    }
+    return print_and_delete(root);
+}
+
+char *conf_list_json(const struct conf_case *const *cases, size_t n)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON *list;
+
+    cJSON_AddStringToObject(root, "schema", SCHEMA);
+    list = cJSON_AddArrayToObject(root, "cases");
+    for (size_t i = 0; i < n; i++) {
+        cJSON *o = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(o, "name", cases[i]->name);
+        cJSON_AddStringToObject(o, "levels", cases[i]->levels);
+        cJSON_AddItemToArray(list, o);
+    }
+    return print_and_delete(root);
+}

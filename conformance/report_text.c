@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * report_text.c - the summary that people read, and the exit status.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conformance/runner.h"
+
+/* 'text' as one word of a shell command. */
+static void append_word(FILE *to, const char *text)
+{
+    if (text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                          "0123456789-_./:,+@%=")] == 0 &&
+        *text) {
+        fputs(text, to);
+        return;
+    }
+    fputc('\'', to);
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputs("'\\''", to);
+        else
+            fputc(*text, to);
+    }
+    fputc('\'', to);
+}
+
+char *conf_rerun(const struct conf_run *run, const struct conf_target *t,
+                 const struct conf_case *cc)
+{
+    const struct conf_settings *set = run->set;
+    char *text = NULL;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+
+    if (!to)
+        return NULL;
+    if (run->outer_devices[0]) {
+        fputs("HALCYON_DEVICES=", to);
+        append_word(to, run->outer_devices);
+        fputc(' ', to);
+    }
+    fputs("halcyon conform --device ", to);
+    append_word(to, t->device.name);
+    fprintf(to, " --case %s --seed %llu", cc->name,
+            (unsigned long long)set->seed);
+    for (int i = 0; i < set->n_user_golden && !strncmp(cc->name, "golden.", 7);
+         i++) {
+        fputs(" --golden ", to);
+        append_word(to, set->golden.at[i]);
+    }
+    if (set->timeout_scale != 1)
+        fprintf(to, " --timeout %g", set->timeout_scale);
+    if (fclose(to)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* ---- the table -------------------------------------------------------------
+ */
+
+static void print_table(const struct conf_run *run)
+{
+    FILE *out = conf_out();
+    int shown[CONF_VERDICT_COUNT] = { [CONF_PASS] = 1, [CONF_FAIL] = 1 };
+    int width = 6;
+
+    for (int i = 0; i < run->n_targets; i++) {
+        const struct conf_target *t = &run->targets[i];
+        int n = (int)strlen(t->device.name);
+
+        width = n > width ? n : width;
+        for (int v = 0; v < CONF_VERDICT_COUNT; v++)
+            shown[v] |= t->counts.of[v] > 0;
+    }
+    fprintf(out, "\n%-*s  planned", width, "device");
+    for (int v = 0; v < CONF_VERDICT_COUNT; v++)
+        if (shown[v])
+            fprintf(out, "  %7s", conf_verdict_name((enum conf_verdict)v));
+    fputc('\n', out);
+    for (int i = 0; i < run->n_targets; i++) {
+        const struct conf_target *t = &run->targets[i];
+
+        fprintf(out, "%-*s  %7u", width, t->device.name, t->counts.planned);
+        for (int v = 0; v < CONF_VERDICT_COUNT; v++) {
+            const char *name = conf_verdict_name((enum conf_verdict)v);
+            int cell = (int)strlen(name);
+
+            if (shown[v])
+                fprintf(out, "  %*u", cell > 7 ? cell : 7, t->counts.of[v]);
+        }
+        fputc('\n', out);
+    }
+}
+
+/* Each reason why cases are missing, once a device. */
+static void print_missing(const struct conf_run *run)
+{
+    for (int i = 0; i < run->n_targets; i++) {
+        const struct conf_target *t = &run->targets[i];
+        const char *last = NULL;
+        unsigned n = 0;
+
+        for (size_t k = 0; k <= run->n_cases; k++) {
+            const char *text = NULL;
+
+            if (k < run->n_cases) {
+                if (t->results[k].verdict != CONF_MISSING)
+                    continue;
+                text = t->results[k].message ? t->results[k].message : "";
+            }
+            if (last && (!text || strcmp(text, last))) {
+                fprintf(conf_out(), "missing: %s: %u cases: %s\n",
+                        t->device.name, n, last);
+                n = 0;
+            }
+            last = text;
+            n++;
+        }
+    }
+}
+
+static unsigned count(const struct conf_run *run, int ok)
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < run->n_targets; i++)
+        for (int v = 0; v < CONF_VERDICT_COUNT; v++)
+            if (conf_verdict_ok((enum conf_verdict)v) == ok)
+                n += run->targets[i].counts.of[v];
+    return n;
+}
+
+/* Cases that were planned and have no verdict of their own. */
+static unsigned count_unrun(const struct conf_run *run)
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < run->n_targets; i++) {
+        const struct conf_counts *c = &run->targets[i].counts;
+
+        n += c->of[CONF_MISSING] + c->of[CONF_SKIPPED];
+        if (conf_counts_total(c) < c->planned)
+            n += c->planned - conf_counts_total(c);
+    }
+    return n;
+}
+
+int conf_exit_status(const struct conf_run *run)
+{
+    size_t total = 0;
+
+    for (int i = 0; i < run->n_targets; i++)
+        total += conf_counts_total(&run->targets[i].counts);
+    if (count_unrun(run) || run->interrupted || total != run->n_planned ||
+        run->n_planned == 0 || run->internal_errors)
+        return CONF_EXIT_UNRUN;
+    return count(run, 0) ? CONF_EXIT_NOT : CONF_EXIT_OK;
+}
+
+void conf_report_text(const struct conf_run *run)
+{
+    FILE *out = conf_out();
+    double seconds = run->wall_ms / 1e3;
+    unsigned long long seed = run->set->seed;
+
+    if (!run->set->quiet)
+        print_table(run);
+    print_missing(run);
+    if (run->internal_errors)
+        fprintf(out, "%u internal errors of the runner; please report them\n",
+                run->internal_errors);
+    for (int i = 0; i < run->n_targets; i++) {
+        const struct conf_counts *c = &run->targets[i].counts;
+
+        if (c->of[CONF_UNSUPPORTED] == c->planned)
+            fprintf(out, "note: %s supports none of the planned cases\n",
+                    run->targets[i].device.name);
+    }
+    switch (conf_exit_status(run)) {
+    case CONF_EXIT_OK:
+        fprintf(out,
+                "conformant: %zu cases on %d device%s in %.1f s, seed %llu\n",
+                run->n_planned, run->n_targets, run->n_targets == 1 ? "" : "s",
+                seconds, seed);
+        break;
+    case CONF_EXIT_NOT:
+        fprintf(out,
+                "NOT conformant: %u of %zu cases are not ok, %.1f s, "
+                "seed %llu\n",
+                count(run, 0), run->n_planned, seconds, seed);
+        break;
+    default:
+        fprintf(out,
+                "INCOMPLETE%s: %u of %zu planned cases did not run, %u "
+                "others are not ok, %.1f s, seed %llu\n",
+                run->interrupted ? " (interrupted)" : "", count_unrun(run),
+                run->n_planned, count(run, 0) - count_unrun(run), seconds,
+                seed);
+    }
+    fflush(out);
+}

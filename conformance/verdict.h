@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verdict.h - names of verdicts and counts of them.
+ */
+#ifndef CONFORMANCE_VERDICT_H
+#define CONFORMANCE_VERDICT_H
+
+#include "conformance/conf.h"
+
+const char *conf_verdict_name(enum conf_verdict verdict);
+/* CONF_VERDICT_COUNT if there is none of this name. */
+enum conf_verdict conf_verdict_of(const char *name);
+/* 1 if a run with only such verdicts is conformant. */
+int conf_verdict_ok(enum conf_verdict verdict);
+
+struct conf_counts {
+    unsigned of[CONF_VERDICT_COUNT];
+    unsigned planned;
+};
+unsigned conf_counts_total(const struct conf_counts *counts);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * host.c - page-locked host memory: allocated or registered.  Where a backend
+ * has nothing better it is plain page-aligned memory, and counts as pinned all
+ * the same: that promises the caller's order, not a DMA engine.
+ */
+#include "hal/internal.h"
+
+#include <stdlib.h>
+
+#define HOST_ALIGN ((size_t)4096)
+
+halError_t hal__host_alloc(struct hal_device *d, uint64_t size, unsigned flags,
+                           void **out_host, struct hal_mem *out_mem,
+                           int *out_backend_host)
+{
+    struct hal_mem mem = { 0 };
+    void *host = NULL;
+    halError_t st;
+
+    if (d->opt.host_alloc && d->opt.host_free) {
+        st = hal__device_check(
+            d, d->opt.host_alloc(d->dev, size, flags, &host, &mem));
+        /* It is the host's memory that is short, whoever was asked for it. */
+        if (st == halErrorMemoryAllocation)
+            return hal_fail(halErrorHostMemory, "%s", halGetErrorDetail());
+        if (st != halSuccess)
+            return st;
+        *out_backend_host = 1;
+    } else {
+        if (size > SIZE_MAX - HOST_ALIGN)
+            return hal_fail(halErrorHostMemory, "%llu bytes of host memory",
+                            (unsigned long long)size);
+        host = aligned_alloc(HOST_ALIGN,
+                             (size + HOST_ALIGN - 1) / HOST_ALIGN * HOST_ALIGN);
+        if (!host)
+            return hal_fail(halErrorHostMemory, "%llu bytes of host memory",
+                            (unsigned long long)size);
+        *out_backend_host = 0;
+    }
+    *out_host = host;
+    *out_mem = mem;
+    return halSuccess;
+}
+
+void hal__host_free(struct hal_device *d, void *host, void *mem,
+                    int backend_host)
+{
+    if (backend_host)
+        d->opt.host_free(d->dev, host, mem);
+    else
+        free(host);
+}
+
+/* Enters host memory into the table; frees nothing on failure. */
+static halError_t host_enter(struct hal_device *d, enum hal_origin origin,
+                             void *host, size_t size, unsigned flags,
+                             const struct hal_mem *mem, int backend_host)
+{
+    struct hal_alloc *a = calloc(1, sizeof *a);
+    halError_t st;
+
+    if (!a)
+        return hal_fail(halErrorHostMemory, "an allocation's %zu bytes",
+                        sizeof *a);
+    a->dev = d;
+    a->origin = origin;
+    a->type = halMemoryTypeHost;
+    a->flags = flags;
+    a->base = (uintptr_t)host;
+    a->size = a->capacity = size;
+    a->host = host;
+    a->mem = *mem;
+    a->has_mem = mem->addr != NULL;
+    a->backend_host = backend_host;
+    if (mem->addr && mem->addr != host)
+        a->alias = (uintptr_t)mem->addr;
+    st = hal__pointer_insert(a);
+    if (st != halSuccess)
+        free(a);
+    return st;
+}
+
+static halError_t host_malloc(void **ptr, size_t size, unsigned flags,
+                              const char *call)
+{
+    struct hal_mem mem = { 0 };
+    struct hal_device *d;
+    void *host = NULL;
+    int backend_host = 0;
+    halError_t st;
+
+    if (!ptr)
+        return hal_fail(halErrorInvalidValue, "%s: ptr is NULL", call);
+    if (flags & ~(unsigned)(halHostAllocPortable | halHostAllocMapped |
+                            halHostAllocWriteCombined))
+        return hal_fail(halErrorInvalidValue, "%s: unknown flags in %#x", call,
+                        flags);
+    st = hal__device_current(&d);
+    if (st == halSuccess)
+        st = hal__device_alive(d);
+    if (st != halSuccess)
+        return st;
+    if (!size) {
+        *ptr = NULL;
+        return halSuccess;
+    }
+    st = hal__host_alloc(d, size, flags, &host, &mem, &backend_host);
+    if (st != halSuccess)
+        return st;
+    st = host_enter(d, HAL_FROM_HOST_ALLOC, host, size, flags, &mem,
+                    backend_host);
+    if (st != halSuccess) {
+        hal__host_free(d, host, mem.impl, backend_host);
+        return st;
+    }
+    *ptr = host;
+    return halSuccess;
+}
+
+halError_t halHostAlloc(void **ptr, size_t size, unsigned flags)
+{
+    return hal__done(host_malloc(ptr, size, flags, "halHostAlloc"));
+}
+
+halError_t halMallocHost(void **ptr, size_t size)
+{
+    return hal__done(
+        host_malloc(ptr, size, halHostAllocDefault, "halMallocHost"));
+}
+
+static halError_t accept_origin(const struct hal_alloc *a, const char *call,
+                                const void *context)
+{
+    enum hal_origin want = *(const enum hal_origin *)context;
+
+    if (a->origin == want)
+        return halSuccess;
+    return hal_fail(halErrorInvalidPointer, "%s: %p came from %s; use %s", call,
+                    (void *)a->base,
+                    a->origin == HAL_FROM_REGISTER     ? "halHostRegister"
+                    : a->origin == HAL_FROM_HOST_ALLOC ? "halHostAlloc"
+                                                       : "halMalloc",
+                    a->origin == HAL_FROM_REGISTER     ? "halHostUnregister"
+                    : a->origin == HAL_FROM_HOST_ALLOC ? "halFreeHost"
+                                                       : "halFree");
+}
+
+static halError_t host_release(void *ptr, const char *call,
+                               enum hal_origin origin)
+{
+    struct hal_alloc *a;
+    halError_t st;
+
+    st = hal__pointer_take(ptr, call, accept_origin, &origin, &a);
+    if (st != halSuccess)
+        return st;
+    hal__alloc_wait_unused(a);
+    /* Portable memory is pinned for every device, and copies of any may be
+     * under way. */
+    if (a->flags & halHostAllocPortable)
+        hal__device_quiesce_all();
+    else
+        hal__device_quiesce(a->dev);
+    hal__alloc_destroy(a);
+    return halSuccess;
+}
+
+halError_t halFreeHost(void *ptr)
+{
+    if (!ptr)
+        return halSuccess;
+    return hal__done(host_release(ptr, "halFreeHost", HAL_FROM_HOST_ALLOC));
+}
+
+halError_t halHostRegister(void *ptr, size_t size, unsigned flags)
+{
+    struct hal_mem mem = { 0 };
+    struct hal_device *d;
+    halError_t st;
+
+    _Static_assert((int)halHostRegisterPortable == (int)halHostAllocPortable,
+                   "one flag word serves both");
+    if (!ptr || !size || (uintptr_t)ptr > UINTPTR_MAX - size)
+        return hal__done(hal_fail(halErrorInvalidValue,
+                                  "halHostRegister: %zu bytes at %p", size,
+                                  ptr));
+    if (flags & ~(unsigned)(halHostRegisterPortable | halHostRegisterMapped))
+        return hal__done(hal_fail(halErrorInvalidValue,
+                                  "halHostRegister: unknown flags in %#x",
+                                  flags));
+    st = hal__device_current(&d);
+    if (st == halSuccess)
+        st = hal__device_alive(d);
+    if (st != halSuccess)
+        return hal__done(st);
+    /* Asked first: a driver need not cope with a range that it has. */
+    if (hal__pointer_meets(ptr, size))
+        return hal__done(hal_fail(halErrorAlreadyRegistered,
+                                  "halHostRegister: %p .. +%zu meets memory "
+                                  "that is registered or allocated already",
+                                  ptr, size));
+    if (d->opt.host_register && d->opt.host_unregister)
+        st =
+            hal__device_check(d, d->opt.host_register(d->dev, ptr, size, &mem));
+    if (st != halSuccess)
+        return hal__done(st);
+    st = host_enter(d, HAL_FROM_REGISTER, ptr, size, flags, &mem, 0);
+    if (st != halSuccess && d->opt.host_register && d->opt.host_unregister)
+        d->opt.host_unregister(d->dev, ptr, mem.impl);
+    return hal__done(st);
+}
+
+halError_t halHostUnregister(void *ptr)
+{
+    if (!ptr)
+        return hal__done(
+            hal_fail(halErrorInvalidPointer, "halHostUnregister: NULL"));
+    return hal__done(host_release(ptr, "halHostUnregister", HAL_FROM_REGISTER));
+}
+
+halError_t halHostGetDevicePointer(void **device, void *host, unsigned flags)
+{
+    struct hal_device *d;
+    struct hal_view v;
+    halError_t st;
+
+    if (!device || !host || flags)
+        return hal__done(hal_fail(halErrorInvalidValue,
+                                  "halHostGetDevicePointer: %s",
+                                  flags     ? "flags must be 0"
+                                  : !device ? "device is NULL"
+                                            : "host is NULL"));
+    st = hal__device_current(&d);
+    if (st != halSuccess)
+        return hal__done(st);
+    if (!d->info.prop.canMapHostMemory)
+        return hal__done(hal_fail(halErrorNotSupported,
+                                  "halHostGetDevicePointer: kernels of %s "
+                                  "cannot reach host memory; copy it",
+                                  d->name));
+    v = hal__pointer_hold(host);
+    if (!v.alloc || !v.alloc->host ||
+        (char *)v.alloc->host + v.offset != (char *)host)
+        st = hal_fail(halErrorInvalidPointer,
+                      "halHostGetDevicePointer: %p is %s; it must come from "
+                      "halHostAlloc or halHostRegister",
+                      host, hal__pointer_describe(host));
+    else if (v.alloc->dev != d)
+        st = hal_fail(halErrorNotSupported,
+                      "halHostGetDevicePointer: the memory was mapped on %s, "
+                      "the current device is %s",
+                      v.alloc->dev->name, d->name);
+    else if (!v.alloc->mem.addr)
+        st = hal_fail(halErrorNotSupported,
+                      "halHostGetDevicePointer: %s did not map this range",
+                      d->name);
+    else
+        *device = (char *)v.alloc->mem.addr + v.offset;
+    hal__alloc_release(v.alloc);
+    return hal__done(st);
+}

@@ -1,0 +1,237 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# check.sh [STEP...]: builds and runs all tests, or the named steps.  One line a
+# step; its whole output lies in $B/check/STEP.log.  Ends with one line that
+# counts: "N passed, N failed, N skipped".  A step that proves nothing fails.
+#
+# Steps report through two functions: `count PASSED FAILED SKIPPED` and `skip
+# WHY`; a step whose command fails without a count is one failure.
+set -u
+cd "$(dirname "$0")/.."
+B=${B:-build}
+MAKE=${MAKE:-make}
+JOBS=$(nproc)
+LOGS=$B/check
+GOLDEN=${HALCYON_SHARED_GOLDEN:-../shared/golden/kernels}
+mkdir -p "$LOGS"
+
+passed=0 failed=0 skipped=0
+step_passed=0 step_failed=0 step_skipped=0
+
+count() {
+    step_passed=$((step_passed + $1))
+    step_failed=$((step_failed + $2))
+    step_skipped=$((step_skipped + $3))
+}
+skip() {
+    echo "skipped: $*"
+    step_skipped=$((step_skipped + 1))
+}
+
+# Software devices of a machine without a GPU.  Correctness, not speed: one
+# driver thread for each worker of the runner.
+swiftshader=/usr/lib/chromium/vk_swiftshader_icd.json
+export HALCYON_CACHE_DIR=${HALCYON_CACHE_DIR:-$PWD/$B/cache}
+
+# unit DIR [WRAPPER...]: every cmocka program under DIR/tests.
+unit() {
+    local dir=$1 program out rc p f s
+    shift
+    for program in "$dir"/tests/*/test_*; do
+        case $program in *.o | *.d | *.so) continue ;; esac
+        [ -x "$program" ] || continue
+        echo "== $program"
+        out=$(timeout 300 "$@" "$program" 2>&1 </dev/null)
+        rc=$?
+        echo "$out"
+        p=$(echo "$out" | sed -nE 's/^\[  PASSED  \] ([0-9]+) test.*/\1/p' | awk '{n += $1} END {print n + 0}')
+        f=$(echo "$out" | grep -c '^\[  FAILED  \] [^0-9]')
+        s=$(echo "$out" | sed -nE 's/^\[  SKIPPED \] ([0-9]+) test.*/\1/p' | awk '{n += $1} END {print n + 0}')
+        # A crash, a sanitizer's report or an empty program is a failure too.
+        if [ "$rc" != 0 ] && [ "$f" = 0 ]; then f=1; fi
+        if [ $((p + f + s)) = 0 ]; then f=1; fi
+        [ "$f" = 0 ] || echo "FAILED: $program (exit $rc)"
+        count "$p" "$f" "$s"
+    done
+}
+
+# conform BINARY ARGS...: a conformance run whose verdicts are counted from its
+# JSON; unsupported counts as skipped.
+conform() {
+    local binary=$1 json rc
+    shift
+    json=$(mktemp "$LOGS/conform.XXXXXX")
+    "$binary" conform --json "$json" "$@" </dev/null
+    rc=$?
+    local verdicts
+    verdicts=$(sed -nE 's/.*"verdict": *"([a-z]+)".*/\1/p' "$json")
+    rm -f "$json"
+    local p s f
+    p=$(echo "$verdicts" | grep -cE '^(pass|xfail|waived)$')
+    s=$(echo "$verdicts" | grep -cE '^(unsupported)$')
+    f=$(echo "$verdicts" | grep -cvE '^(pass|xfail|waived|unsupported)?$')
+    if [ "$rc" != 0 ] && [ "$f" = 0 ]; then f=1; fi
+    if [ $((p + f)) = 0 ]; then f=1; fi
+    [ "$f" = 0 ] || echo "FAILED: conform $* (exit $rc)"
+    count "$p" "$f" "$s"
+}
+
+build() { # build DIR VARS...: the library, the tools and the unit tests
+    local dir=$1
+    shift
+    $MAKE -s -j"$JOBS" B="$dir" "$@" all tests
+}
+
+step_build() {
+    build "$B" && count 1 0 0
+}
+
+step_tree() {
+    local target
+    for target in layers sizes format-check; do
+        if $MAKE -s "$target"; then count 1 0 0; else
+            echo "FAILED: make $target"
+            count 0 1 0
+        fi
+    done
+    # A second make has nothing to do.
+    if [ -z "$($MAKE -s B="$B" all tests 2>&1)" ]; then count 1 0 0; else
+        echo "FAILED: a second make prints something"
+        count 0 1 0
+    fi
+    # The other compiler has no complaints.
+    if command -v clang >/dev/null; then
+        if git ls-files -co --exclude-standard '*.c' | grep -v '^tests/fuzz/' |
+            xargs -P"$JOBS" -n8 clang -std=gnu11 -D_GNU_SOURCE -I. -I"$B/gen" \
+                -fsyntax-only -Wall -Wextra -Wshadow -Wstrict-prototypes \
+                -Wvla -Werror; then count 1 0 0; else
+            echo "FAILED: clang has complaints"
+            count 0 1 0
+        fi
+    else skip "clang is not installed"; fi
+}
+
+step_unit() {
+    unit "$B"
+}
+
+golden() {
+    if [ -f "$GOLDEN/index.json" ]; then echo "--golden $GOLDEN"; fi
+}
+
+step_conform() {
+    # shellcheck disable=SC2046
+    conform "$B/halcyon" $(golden)
+}
+
+# More drivers: rusticl and SwiftShader.
+step_drivers() {
+    export RUSTICL_ENABLE=llvmpipe
+    local cl=() n
+    HALCYON_OPENCL_PLATFORMS=rusticl HALCYON_DEVICES=opencl:0,cpu:0 \
+        "$B/halcyon" info
+    if HALCYON_OPENCL_PLATFORMS=rusticl conform "$B/halcyon" \
+        --device opencl:0; then :; fi
+    if [ -f "$swiftshader" ]; then
+        VK_DRIVER_FILES=$swiftshader VK_ICD_FILENAMES=$swiftshader \
+            conform "$B/halcyon" --device vulkan:0
+    else skip "SwiftShader (Debian's chromium) is not installed"; fi
+    unset RUSTICL_ENABLE
+}
+
+# Three chips at once in one process, each on a driver of its own.
+step_standins() {
+    RUSTICL_ENABLE=llvmpipe VK_ADD_DRIVER_FILES=$swiftshader \
+        conform "$B/halcyon" --device ascend-910b --device biren-br100 \
+        --device moore-s4000 --level core --level memory
+}
+
+step_isa() {
+    local isa
+    for isa in base v3 v4; do
+        if HALCYON_CPU_ISA=$isa "$B/halcyon" conform --device cpu:0 \
+            --case api.device.count >/dev/null 2>&1; then
+            HALCYON_CPU_ISA=$isa conform "$B/halcyon" --device cpu:0 \
+                --case 'kernel.*' --case 'golden.*'
+        else skip "this processor has no $isa"; fi
+    done
+}
+
+# Address and undefined-behaviour sanitizers, kernels included.
+step_asan() {
+    export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1
+    export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    build "$B/asan" SAN=address,undefined OPT=-O1 || return 1
+    unit "$B/asan"
+    conform "$B/asan/halcyon" --device cpu:0 --level core --level memory \
+        --timeout 5
+}
+
+step_tsan() {
+    export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1
+    build "$B/tsan" SAN=thread OPT=-O1 || return 1
+    unit "$B/tsan"
+    conform "$B/tsan/halcyon" --device cpu:0 --case 'api.thread.*' \
+        --case 'api.stream.*' --timeout 5
+}
+
+step_valgrind() {
+    local program
+    command -v valgrind >/dev/null || { skip "valgrind is missing"; return 0; }
+    mkdir -p "$B/valgrind/tests"
+    rm -rf "$B/valgrind/tests/hal"
+    ln -sfn "$PWD/$B/tests/hal" "$B/valgrind/tests/hal"
+    ln -sfn "$PWD/$B/tests/compiler" "$B/valgrind/tests/compiler"
+    unit "$B/valgrind" valgrind -q --error-exitcode=9 --leak-check=full \
+        --errors-for-leak-kinds=definite --fair-sched=yes
+}
+
+# Vulkan's validation layers over the kernels.
+step_validation() {
+    HALCYON_VULKAN_VALIDATION=1 conform "$B/halcyon" --device vulkan:0 \
+        --case 'kernel.*' --case 'api.launch.*' --case 'api.copy.*'
+}
+
+# Oclgrind finds data races between barriers; about 1000 times slower.
+step_oclgrind() {
+    command -v oclgrind >/dev/null || { skip "oclgrind is missing"; return 0; }
+    bash tests/oclgrind.sh "$B" || count 0 1 0
+}
+
+run_step() {
+    local name=$1 start rc
+    step_passed=0 step_failed=0 step_skipped=0
+    start=$SECONDS
+    "step_$name" >"$LOGS/$name.log" 2>&1
+    rc=$?
+    if [ $((step_passed + step_failed + step_skipped)) = 0 ]; then
+        echo "FAILED: the step proved nothing (exit $rc)" >>"$LOGS/$name.log"
+        step_failed=1
+    fi
+    printf '%-12s %5d passed %4d failed %4d skipped %5d s\n' "$name" \
+        "$step_passed" "$step_failed" "$step_skipped" $((SECONDS - start))
+    if [ "$step_failed" != 0 ]; then
+        grep -E 'FAILED|error:|ERROR|fail  |crash  |timeout  ' \
+            "$LOGS/$name.log" | head -40 | sed 's/^/    /'
+        echo "    ... the last lines of $LOGS/$name.log:"
+        tail -n 25 "$LOGS/$name.log" | sed 's/^/    /'
+    fi
+    passed=$((passed + step_passed))
+    failed=$((failed + step_failed))
+    skipped=$((skipped + step_skipped))
+}
+
+steps=${*:-build tree unit conform drivers standins isa asan tsan valgrind validation oclgrind}
+for step in $steps; do
+    if ! declare -F "step_$step" >/dev/null; then
+        echo "check: no step '$step'" >&2
+        exit 2
+    fi
+    run_step "$step"
+    # Nothing can run without the build.
+    if [ "$step" = build ] && [ "$failed" != 0 ]; then break; fi
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command halcc: what it makes, what it says and how it exits.  Runs the
+ * one that was built beside this test; without it the tests are skipped.
+ */
+#include "compiler/halbin.h"
+#include "compiler/tool.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char halcc[4096], dir[] = "/tmp/halcyon-test-XXXXXX";
+static char output[20000]; /* of the last run */
+
+static const char source[] = "#include \"hal_dialect.h\"\n"
+                             "#include \"extra.h\"\n"
+                             "KERNEL(K, OUT(f32, y), ARG(uint, n))\n"
+                             "{\n"
+                             "    ONCE ST(f32, y, n, VALUE);\n"
+                             "}\n";
+
+static void put_file(const char *name, const char *text)
+{
+    char path[200];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* Runs "halcc ARGS..." in the directory; the words are split at spaces. */
+static int run(const char *args)
+{
+    char words[1000], *argv[40], *save = NULL;
+    struct tool_result r = { 0 };
+    size_t n = 0;
+    int e;
+
+    if (access(halcc, X_OK) != 0)
+        skip();
+    snprintf(words, sizeof words, "%s", args);
+    argv[n++] = halcc;
+    for (char *w = strtok_r(words, " ", &save); w;
+         w = strtok_r(NULL, " ", &save))
+        argv[n++] = w;
+    argv[n] = NULL;
+    e = tool_run(argv, 120, &r);
+    if (e)
+        fail_msg("%s: %s", halcc, strerror(e));
+    snprintf(output, sizeof output, "%s", r.output.bytes);
+    buffer_free(&r.output);
+    return r.exit_status;
+}
+
+static void expect(const char *args, int code, const char *says)
+{
+    int is = run(args);
+
+    if (is != code || !strstr(output, says))
+        fail_msg("halcc %s: exit %d, not %d; or no '%s' in: %s", args, is, code,
+                 says, output);
+}
+
+static void test_usage(void **state)
+{
+    (void)state;
+    expect("--help", 0, "usage: halcc");
+    expect("--help", 0, "vulkan.packed");
+    expect("--version", 0, ".halbin version 1");
+    expect("", 2, "no file");
+    expect("--frob", 2, "'--frob' is no option");
+    expect("-o", 2, "-o wants a value");
+    expect("--merge a.halbin", 2, "-o OUT.halbin");
+    expect("--list --merge -o x y", 2, "exclude each other");
+    expect("--json a.k", 2, "--list");
+    expect("--expand cuda a.k k.k", 2, "one file");
+    expect("--instance x a.k", 2, "no number");
+    expect("-D1 a.k", 2, "-D wants");
+    expect("--target frob a.k", 2, "'frob' is no target");
+    expect("--target cpu, a.k", 2, "is no target");
+    expect("a.k b.k", 2, "-o OUT.halbin");
+}
+
+static void test_compile_and_list(void **state)
+{
+    (void)state;
+    expect("-o a.halbin -DK=first -DVALUE=1.0f a.k", 0, "");
+    expect("--list a.halbin", 0, "first(out f32 y, arg u32 n)");
+    assert_non_null(strstr(output, "cuda"));
+    assert_non_null(strstr(output, "vulkan.bda"));
+    expect("--list --json a.halbin", 0,
+           "{\"schema\":\"halbin-1\",\"file\":\"a."
+           "halbin\",\"kernels\":[\n{\"name\":"
+           "\"first\"");
+    expect("--target opencl,vulkan.ssbo -DK=x -DVALUE=2.0f a.k", 0, "");
+    expect("--list a.halbin", 0, "vulkan.ssbo"); /* a.k -> a.halbin */
+    assert_non_null(strstr(output, "opencl.small"));
+    assert_null(strstr(output, "vulkan.bda"));
+    assert_null(strstr(output, "cpu"));
+    expect("--expand opencl -DK=x -DVALUE=3.5f a.k", 0, "3.5f");
+    expect("--expand cuda --instance 1 -DK=x a.k", 1, "there are 1 instances");
+    expect("--expand frob a.k", 1, "'frob' is no variant");
+}
+
+static void test_merge(void **state)
+{
+    (void)state;
+    expect("--target cuda -o 1.halbin -DK=one -DVALUE=1.0f a.k", 0, "");
+    expect("--target cuda -o 2.halbin -DK=two -DVALUE=1.0f a.k", 0, "");
+    expect("--merge -o m.halbin 1.halbin 2.halbin", 0, "");
+    expect("--list m.halbin", 0, "m.halbin: 2 kernels");
+    expect("--merge -o n.halbin m.halbin 2.halbin", 1,
+           "kernel 'two' is in m.halbin and in 2.halbin");
+    assert_int_equal(access("n.halbin", F_OK), -1);
+    expect("--merge -o e.halbin", 0, ""); /* of nothing: the stock of a tree
+                                             without kernels */
+    expect("--list e.halbin", 0, "0 kernels");
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    expect("-o x.halbin none.k", 1, "none.k: No such file");
+    expect("--target cuda -o x.halbin -DK=x bad.k", 1, "bad.k:2: #error stop");
+    expect("--target cpu -o x.halbin -DK=x -DVALUE=frob a.k", 1, "a.k:5:");
+    expect("--list a.k", 1, "no .halbin");
+    expect("--target cuda -o /nowhere/x -DK=x -DVALUE=1.0f a.k", 1,
+           "/nowhere/x");
+    assert_int_equal(access("x.halbin", F_OK), -1);
+    expect("--target cuda -o /dev/null -DK=x -DVALUE=1.0f a.k", 0, "");
+    assert_int_equal(access("/dev/null.new", F_OK), -1);
+    setenv("HALCYON_CC", "/nowhere/cc", 1);
+    expect("--target cpu -o x.halbin -DK=x -DVALUE=1.0f a.k", 3, "package gcc");
+    unsetenv("HALCYON_CC");
+    setenv("HALCYON_SHADERC", "/nowhere/lib.so", 1);
+    setenv("HALCYON_GLSLC", "/nowhere/glslc", 1);
+    expect("--target vulkan -o x.halbin -DK=x -DVALUE=1.0f a.k", 3,
+           "package glslc");
+    unsetenv("HALCYON_SHADERC");
+    unsetenv("HALCYON_GLSLC");
+}
+
+static int setup(void **state)
+{
+    char self[4000], *slash;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    (void)state;
+    if (n < 0 || !mkdtemp(dir) || chdir(dir) != 0)
+        return -1;
+    self[n] = 0; /* B/tests/compiler/test_halcc -> B/halcc */
+    for (int i = 0; i < 3; i++) {
+        slash = strrchr(self, '/');
+        if (!slash)
+            return -1;
+        *slash = 0;
+    }
+    snprintf(halcc, sizeof halcc, "%s/halcc", self);
+    put_file("a.k", source);
+    put_file("bad.k", "\n#error stop\n");
+    put_file("extra.h", "#define UNUSED 1\n");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    temp_dir_remove(dir);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_compile_and_list),
+        cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_errors),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

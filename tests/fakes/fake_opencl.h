@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fake_opencl.h - the controls of tests/fakes/fake_opencl.c.  A test opens the
+ * same library and finds them with dlsym("fake_opencl").
+ */
+#ifndef TESTS_FAKES_FAKE_OPENCL_H
+#define TESTS_FAKES_FAKE_OPENCL_H
+
+struct fake_opencl {
+    /* Every call that can fail counts; the one numbered fail_at (from 1) and,
+     * if `lost`, all that follow return fail_code. */
+    int n_calls, fail_at, fail_code, lost;
+    char failed[64];   /* name of the call that failed */
+    int n_live;        /* objects that were made and not released */
+    int n_bad_handles; /* calls with an object that is none */
+    int n_platforms;   /* 0..4: Zeta, Alpha, Oclgrind, Mid */
+    int reverse;       /* the order in which they are listed */
+    int n_launches;
+    int event_status; /* what events report instead of CL_COMPLETE (0) */
+    int bad_binaries; /* binaries do not build */
+};
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Eight threads on one device, one thread on four devices, and threads that
+ * destroy what others use; meant for the thread sanitizer.
+ */
+#include "tests/hal/hal_test.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+const struct hal_backend *const hal_builtin_backends[] = { &fake_backend,
+                                                           &bare_backend, 0 };
+
+enum { THREADS = 8, ROUNDS = 30, N = 300 };
+
+static void *image;
+static size_t image_size;
+static halModule_t shared_module;
+static halFunction_t shared_fn;
+static halStream_t shared_stream;
+static atomic_int n_errors;
+
+/* cmocka's asserts belong to the main thread. */
+#define WORK(call)                                                        \
+    do {                                                                  \
+        halError_t st_ = (call);                                          \
+        if (st_ != halSuccess) {                                          \
+            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call, \
+                    halGetErrorDetail());                                 \
+            atomic_fetch_add(&n_errors, 1);                               \
+        }                                                                 \
+    } while (0)
+
+static void one_round(int number, halStream_t s)
+{
+    float host[N], a = 3, *p = NULL, *q = NULL;
+    unsigned n = N;
+    void *args[] = { &q, &a, &n };
+    halEvent_t e;
+    int i;
+
+    for (i = 0; i < N; i++)
+        host[i] = (float)(i + number);
+    WORK(halMalloc((void **)&p, sizeof host));
+    WORK(halMallocAsync((void **)&q, sizeof host, s));
+    WORK(halMemcpyAsync(p, host, sizeof host, halMemcpyDefault, s));
+    WORK(halMemcpyAsync(q, p, sizeof host, halMemcpyDefault, s));
+    WORK(halLaunchKernel(shared_fn, (halDim3){ 1, 1, 1 }, (halDim3){ 0, 0, 0 },
+                         args, 0, s));
+    WORK(halEventCreate(&e));
+    WORK(halEventRecord(e, s));
+    WORK(halEventSynchronize(e));
+    WORK(halEventDestroy(e));
+    memset(host, 0, sizeof host);
+    WORK(halMemcpyAsync(host, q, sizeof host, halMemcpyDefault, s));
+    WORK(halFreeAsync(q, s));
+    for (i = 0; i < N; i++)
+        if (host[i] != 3 * (float)(i + number))
+            atomic_fetch_add(&n_errors, 1);
+    WORK(halFree(p));
+}
+
+static void *own_stream(void *arg)
+{
+    int number = (int)(intptr_t)arg, i;
+    halStream_t s;
+
+    WORK(halStreamCreateWithFlags(&s, number % 2 ? halStreamNonBlocking
+                                                 : halStreamDefault));
+    for (i = 0; i < ROUNDS; i++)
+        one_round(number * ROUNDS + i, s);
+    WORK(halStreamDestroy(s));
+    return NULL;
+}
+
+static void *one_stream(void *arg)
+{
+    int number = (int)(intptr_t)arg, i;
+
+    for (i = 0; i < ROUNDS; i++)
+        one_round(number * ROUNDS + i, number % 2 ? shared_stream : NULL);
+    return NULL;
+}
+
+static void run_threads(void *(*fn)(void *))
+{
+    pthread_t threads[THREADS];
+    int i;
+
+    atomic_store(&n_errors, 0);
+    for (i = 0; i < THREADS; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, fn, (void *)(intptr_t)i), 0);
+    for (i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(atomic_load(&n_errors), 0);
+}
+
+static void eight_on_one(void **state)
+{
+    (void)state;
+    OK(halSetDevice(0));
+    OK(halModuleLoadData(&shared_module, image, image_size));
+    OK(halModuleGetFunction(&shared_fn, shared_module, "scale"));
+    OK(halStreamCreate(&shared_stream));
+    run_threads(own_stream);
+    run_threads(one_stream);
+    OK(halStreamDestroy(shared_stream));
+    OK(halModuleUnload(shared_module));
+}
+
+static void one_on_four(void **state)
+{
+    unsigned char in[N], out[N];
+    halStream_t s[4];
+    halEvent_t e[4];
+    char *p[4];
+    int d, round, i;
+
+    (void)state;
+    for (d = 0; d < 4; d++) {
+        OK(halSetDevice(d));
+        OK(halMalloc((void **)&p[d], N));
+        OK(halStreamCreate(&s[d]));
+        OK(halEventCreate(&e[d]));
+    }
+    for (round = 0; round < 20; round++) {
+        for (i = 0; i < N; i++)
+            in[i] = (unsigned char)(i + round);
+        /* Round the devices, each waiting for the one before. */
+        OK(halMemcpyAsync(p[0], in, N, halMemcpyDefault, s[0]));
+        for (d = 0; d < 4; d++) {
+            OK(halSetDevice(d));
+            if (d) {
+                OK(halStreamWaitEvent(s[d], e[d - 1], 0));
+                OK(halMemcpyPeerAsync(p[d], d, p[d - 1], d - 1, N, s[d]));
+            }
+            OK(halEventRecord(e[d], s[d]));
+        }
+        memset(out, 0, N);
+        OK(halMemcpyAsync(out, p[3], N, halMemcpyDefault, s[3]));
+        assert_memory_equal(in, out, N);
+        OK(halStreamWaitEvent(s[0], e[3], 0));
+    }
+    for (d = 0; d < 4; d++) {
+        OK(halStreamDestroy(s[d]));
+        OK(halEventDestroy(e[d]));
+        OK(halFree(p[d]));
+    }
+}
+
+/* Half of the threads destroy and free what the others use: some calls fail,
+ * none does harm. */
+static _Atomic(void *) victim_mem, victim_stream, victim_event;
+static atomic_int is_over;
+
+static void *user(void *arg)
+{
+    static _Thread_local char host[256];
+
+    (void)arg;
+    while (!atomic_load(&is_over)) {
+        halStream_t s = atomic_load(&victim_stream);
+        halEvent_t e = atomic_load(&victim_event);
+        void *p = atomic_load(&victim_mem);
+
+        if (halMemsetAsync(p, 1, 256, s) == halSuccess &&
+            halEventRecord(e, s) == halSuccess &&
+            halStreamWaitEvent(s, e, 0) == halSuccess)
+            (void)!halEventSynchronize(e);
+        /* As host memory a stale address would be read: say what it is. */
+        (void)!halMemcpyAsync(host, p, 256, halMemcpyDeviceToHost, s);
+        (void)!halStreamSynchronize(s);
+    }
+    return NULL;
+}
+
+static void destroyed_in_use(void **state)
+{
+    pthread_t threads[4];
+    int i, round;
+
+    (void)state;
+    OK(halSetDevice(0));
+    atomic_store(&is_over, 0);
+    for (round = -1; round < 60; round++) {
+        halStream_t s, s_old = atomic_load(&victim_stream);
+        halEvent_t e, e_old = atomic_load(&victim_event);
+        void *p, *p_old = atomic_load(&victim_mem);
+
+        OK(halMalloc(&p, 256));
+        OK(halStreamCreate(&s));
+        OK(halEventCreate(&e));
+        atomic_store(&victim_mem, p);
+        atomic_store(&victim_stream, s);
+        atomic_store(&victim_event, e);
+        if (round < 0) {
+            for (i = 0; i < 4; i++)
+                assert_int_equal(pthread_create(&threads[i], NULL, user, NULL),
+                                 0);
+            continue;
+        }
+        OK(halFree(p_old));
+        OK(halEventDestroy(e_old));
+        OK(halStreamDestroy(s_old));
+    }
+    atomic_store(&is_over, 1);
+    for (i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(eight_on_one, reset_all),
+        cmocka_unit_test_teardown(one_on_four, reset_all),
+        cmocka_unit_test_teardown(destroyed_in_use, reset_all),
+    };
+    int rc;
+
+    image = fake_halbin(&image_size);
+    if (!image)
+        return 1;
+    rc = cmocka_run_group_tests(tests, NULL, NULL);
+    free(image);
+    return rc;
+}

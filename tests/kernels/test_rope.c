@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_rope.c - frequencies, tables and scales on the host (FACTS B.3, C). */
+#include "tests/kernels/ops_test.h"
+
+static const struct halopRopeConfig deepseek = {
+    .scaling = halopRopeYarn,
+    .dim = 64,
+    .theta = 1e4,
+    .factor = 40,
+    .original_max_position = 4096,
+    .beta_fast = 32,
+    .beta_slow = 1,
+    .mscale = 1,
+    .mscale_all_dim = 1,
+};
+
+static void near(double got, double want, double rel, int line)
+{
+    if (!(fabs(got - want) <= rel * fabs(want)))
+        fail_msg("line %d: %.12g, expected %.12g", line, got, want);
+}
+#define NEAR(got, want, rel) near((got), (want), (rel), __LINE__)
+
+static void yarn(void **state)
+{
+    struct halopRopeConfig c = deepseek;
+    double f[32], factor;
+    float scale;
+
+    (void)state;
+    OK(halopRopeFrequencies(&c, f, &factor));
+    NEAR(f[0], 1, 1e-15);
+    NEAR(f[10], 5.62341325e-2, 1e-8);
+    NEAR(f[11], 3.90069266e-2, 1e-8);
+    NEAR(f[16], 5.5e-3, 1e-8);
+    NEAR(f[22], 1.77827941e-4, 1e-8);
+    NEAR(f[23], 3.33380358e-5, 1e-8);
+    NEAR(f[31], 3.33380358e-6, 1e-8);
+    NEAR(factor, 1, 1e-15);
+    OK(halopRopeSoftmaxScale(&c, 192, &scale));
+    NEAR(scale, 0.1352337789, 1e-7);
+
+    c.mscale = c.mscale_all_dim = 0; /* plain YaRN: Qwen */
+    OK(halopRopeFrequencies(&c, f, &factor));
+    NEAR(factor, 0.1 * log(40) + 1, 1e-15);
+    OK(halopRopeSoftmaxScale(&c, 192, &scale));
+    NEAR(scale, 1 / sqrt(192), 1e-7);
+}
+
+static void llama3(void **state)
+{
+    const struct halopRopeConfig c = {
+        .scaling = halopRopeLlama3,
+        .dim = 128,
+        .theta = 5e5,
+        .factor = 8,
+        .original_max_position = 8192,
+        .low_freq_factor = 1,
+        .high_freq_factor = 4,
+    };
+    double f[64], factor, plain, wave, t;
+    int kept = 0, divided = 0, mixed = 0;
+
+    (void)state;
+    OK(halopRopeFrequencies(&c, f, &factor));
+    NEAR(factor, 1, 0);
+    for (int i = 0; i < 64; i++) {
+        plain = pow(5e5, -i / 64.0);
+        wave = 2 * 3.14159265358979323846 / plain;
+        if (wave < 2048) {
+            NEAR(f[i], plain, 1e-14);
+            kept++;
+        } else if (wave > 8192) {
+            NEAR(f[i], plain / 8, 1e-14);
+            divided++;
+        } else {
+            t = (8192 / wave - 1) / 3;
+            NEAR(f[i], (1 - t) * plain / 8 + t * plain, 1e-14);
+            mixed++;
+        }
+    }
+    assert_true(kept && divided && mixed);
+}
+
+static void tables(void **state)
+{
+    const struct halopRopeConfig c = { .dim = 8, .theta = 1e4 };
+    float cosines[3 * 4], sines[3 * 4];
+
+    (void)state;
+    OK(halopRopeTable(&c, 131070, 3, cosines, sines));
+    for (int p = 0; p < 3; p++)
+        for (int i = 0; i < 4; i++) {
+            double angle = (131070 + p) * pow(1e4, -2.0 * i / 8);
+
+            assert_true(cosines[p * 4 + i] == (float)cos(angle));
+            assert_true(sines[p * 4 + i] == (float)sin(angle));
+        }
+    OK(halopRopeTable(&c, 0, 0, NULL, NULL));
+}
+
+static void refuses(halError_t st, const char *words, int line)
+{
+    if (st != halErrorInvalidValue || !strstr(halGetErrorDetail(), words))
+        fail_msg("line %d: %s: \"%s\" lacks \"%s\"", line, halGetErrorName(st),
+                 halGetErrorDetail(), words);
+}
+#define REFUSES(words, call) refuses((call), (words), __LINE__)
+
+static void bad_configs(void **state)
+{
+    struct halopRopeConfig c = deepseek;
+    double f[32], factor;
+    float x;
+
+    (void)state;
+    REFUSES("config is NULL", halopRopeFrequencies(NULL, f, &factor));
+    REFUSES("inv_freq is NULL", halopRopeFrequencies(&c, NULL, &factor));
+    c.dim = 63;
+    REFUSES("dim is 63", halopRopeFrequencies(&c, f, &factor));
+    c = deepseek;
+    c.theta = NAN;
+    REFUSES("theta", halopRopeFrequencies(&c, f, &factor));
+    c = deepseek;
+    c.factor = 0;
+    REFUSES("factor", halopRopeTable(&c, 0, 1, &x, &x));
+    c = deepseek;
+    c.original_max_position = -1;
+    REFUSES("original_max_position", halopRopeFrequencies(&c, f, &factor));
+    c = deepseek;
+    c.scaling = (halopRopeScaling)7;
+    REFUSES("scaling is 7", halopRopeFrequencies(&c, f, &factor));
+    REFUSES("first", halopRopeTable(&deepseek, -1, 1, &x, &x));
+    REFUSES("qk_dim", halopRopeSoftmaxScale(&deepseek, 0, &x));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(yarn),
+        cmocka_unit_test(llama3),
+        cmocka_unit_test(tables),
+        cmocka_unit_test(bad_configs),
+    };
+
+    return cmocka_run_group_tests_name("kernels.rope", tests, NULL, NULL);
+}

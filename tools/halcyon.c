@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * halcyon.c - the `halcyon` command: finds the subcommand and runs it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "hal/hal.h"
+#include "tools/commands.h"
+
+static const struct {
+    const char *name, *text;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+#define X(name, text) { #name, text, cmd_##name },
+    COMMANDS(X)
+#undef X
+};
+#define N_COMMANDS (sizeof commands / sizeof *commands)
+
+static void usage(FILE *to)
+{
+    fputs("usage: halcyon COMMAND [options]\n\n", to);
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].text);
+    fprintf(to, "  %-9s %s\n", "help", "print this, or a command's options");
+}
+
+int cmd_version(int argc, char **argv)
+{
+    if (argc > 1) {
+        fprintf(stderr, "halcyon %s: '%s' is not expected\n", argv[0], argv[1]);
+        return 2;
+    }
+    printf("halcyon %d.%d.%d\n", HAL_VERSION_MAJOR, HAL_VERSION_MINOR,
+           HAL_VERSION_PATCH);
+    return 0;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (!strcmp(argv[0], commands[i].name))
+            return commands[i].run(argc, argv);
+    fprintf(stderr, "halcyon: no command '%s'\n", argv[0]);
+    usage(stderr);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return 2;
+    }
+    if (!strcmp(argv[1], "--version")) {
+        argv[1] = (char[]){ "version" };
+    } else if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") ||
+               !strcmp(argv[1], "-h")) {
+        char option[] = "--help";
+        char *help[] = { argv[2], option, NULL };
+
+        if (argc == 2) {
+            usage(stdout);
+            return 0;
+        }
+        if (!strcmp(argv[2], "version"))
+            return cmd_version(1, help);
+        return dispatch(2, help);
+    }
+    return dispatch(argc - 1, argv + 1);
+}
