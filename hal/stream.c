@@ -54,11 +54,12 @@ halError_t hal__stream_open(struct hal_device *d, unsigned flags, int priority,
     st = hal__device_check(d, d->ops->stream_create(d->dev, priority, &impl));
     if (st != halSuccess)
         goto out;
+    /* Before it is listed: whoever walks the device's streams uses it. */
+    s->impl = impl;
     st = hal__object_create(&s->obj, d, HAL_KIND_STREAM, stream_close,
                             stream_free);
     if (st != halSuccess)
         goto out;
-    s->impl = impl;
     impl = NULL;
     if (is_blocking) {
         pthread_mutex_lock(&d->null_stream->lock);

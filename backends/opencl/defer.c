@@ -14,20 +14,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What an operation promised and the references that it holds.  After the
- * stream's own books are done: who sees the record may query the stream. */
-static void node_destroy(struct opencl_node *n, halError_t st)
+/* The record's state and the stream's books change in one step, under the
+ * stream's lock: who has seen the one must not find the other outdated. */
+static void settle_locked(struct opencl_stream *s, struct opencl_node *n,
+                          halError_t st)
 {
-    struct opencl_record *r = n->op.u.record;
-
-    if (n->op.kind == OPENCL_OP_RECORD) {
-        if (st == halSuccess)
-            opencl_record_publish(r);
-        else
-            opencl_record_fail(r, st);
+    if (n->op.kind == OPENCL_OP_RECORD && st == halSuccess)
+        opencl_record_publish(n->op.u.record);
+    if (n->op.kind == OPENCL_OP_RECORD && st != halSuccess)
+        opencl_record_fail(n->op.u.record, st);
+    if (st != halSuccess && !s->error) {
+        s->error = (int)st;
+        snprintf(s->error_text, sizeof s->error_text, "%s",
+                 halGetErrorDetail());
     }
+    s->n_done++;
+    atomic_fetch_sub_explicit(&s->n_deferred, 1, memory_order_release);
+    pthread_cond_broadcast(&s->changed);
+}
+
+static void node_destroy(struct opencl_node *n)
+{
     if (n->op.kind == OPENCL_OP_RECORD || n->op.kind == OPENCL_OP_WAIT)
-        opencl_record_release(r);
+        opencl_record_release(n->op.u.record);
     free(n);
 }
 
@@ -61,16 +70,9 @@ static void *defer_thread(void *arg)
         st = run_node(s, n);
 
         pthread_mutex_lock(&s->lock);
-        if (st != halSuccess && !s->error) {
-            s->error = (int)st;
-            snprintf(s->error_text, sizeof s->error_text, "%s",
-                     halGetErrorDetail());
-        }
-        s->n_done++;
-        atomic_fetch_sub_explicit(&s->n_deferred, 1, memory_order_release);
-        pthread_cond_broadcast(&s->changed);
+        settle_locked(s, n, st);
         pthread_mutex_unlock(&s->lock);
-        node_destroy(n, st);
+        node_destroy(n);
         pthread_mutex_lock(&s->lock);
     }
     pthread_mutex_unlock(&s->lock);

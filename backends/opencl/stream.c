@@ -196,8 +196,13 @@ halError_t opencl_stream_query(struct hal_dev *hal, void *stream)
     struct opencl_stream *s = stream;
     halError_t st;
 
-    if (!opencl_stream_direct(s))
-        return halErrorNotReady;
+    if (!opencl_stream_direct(s)) {
+        /* The thread may be about to say that it has done the last one. */
+        pthread_mutex_lock(&s->lock);
+        pthread_mutex_unlock(&s->lock);
+        if (!opencl_stream_direct(s))
+            return halErrorNotReady;
+    }
     opencl_enter(dev);
     pthread_mutex_lock(&s->lock);
     st = probe_locked(s);

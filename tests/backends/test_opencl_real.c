@@ -506,6 +506,7 @@ static void query_after_wait(void **state)
     struct hal_mem m;
     void *e = NULL;
     uint32_t v = 3;
+    struct gate g = { .open = 1 };
 
     rig_open(&r, state);
     m = alloc(&r, 64);
@@ -514,6 +515,14 @@ static void query_after_wait(void **state)
         OK(step(&r, r.stream, &m, 0, 1, 1));
         OK(r.dev->ops->event_record(r.dev, r.stream, e));
         OK(r.dev->ops->event_sync(r.dev, e));
+        OK(r.dev->ops->stream_query(r.dev, r.stream));
+        OK(r.dev->ops->host_func(r.dev, r.stream, gate_fn, &g));
+        OK(r.dev->ops->event_record(r.dev, r.stream, e));
+        if (i & 1)
+            OK(r.dev->ops->event_sync(r.dev, e));
+        else
+            OK(r.dev->ops->stream_sync(r.dev, r.stream));
+        OK(r.dev->ops->event_query(r.dev, e));
         OK(r.dev->ops->stream_query(r.dev, r.stream));
         put(&r, &m, 0, &v, 4);
         OK(r.dev->ops->stream_query(r.dev, r.stream));

@@ -655,9 +655,11 @@ static void queue_run_locked(void)
         struct submission *s = queue_first;
 
         queue_first = s->next;
-        for (unsigned i = 0; i < s->cmd->n; i++)
+        /* A lost device runs nothing, and its objects may be gone already. */
+        for (unsigned i = 0; !lost && i < s->cmd->n; i++)
             command_run(&s->cmd->cmds[i]);
-        s->signal->value = s->value;
+        if (!lost)
+            s->signal->value = s->value;
         free(s);
     }
     queue_last = NULL;
