@@ -21,6 +21,7 @@ CFLAGS_ALL := -std=gnu11 $(OPT) -g -fPIC -fvisibility=hidden -pthread \
 	$(WARN) $(SANFLAGS) $(CFLAGS)
 LIBS := -lhwloc -lcjson -lxxhash -ldl -lm -pthread
 COMPILE = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+HALCCFLAGS ?=
 LINK = $(CC) $(SANFLAGS) -pthread -rdynamic -o $@
 
 # ---- sources: a folder is a floor -------------------------------------
@@ -53,11 +54,18 @@ include mk/check.mk
 
 all: $(B)/libhalcyon.a $(B)/libhalcyon.so $(B)/halcc $(B)/halcyon ## build the library and the tools
 
-$(B)/obj/%.o: %.c
+# Changes when what everything is built with changes.
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(BACKENDS)' | \
+	  { cmp -s - $@ || echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(BACKENDS)' \
+	  > $@; }
+
+$(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(COMPILE)
 
-$(B)/gen/%.o: $(B)/gen/%.c
+$(B)/gen/%.o: $(B)/gen/%.c $(B)/flags
 	$(COMPILE)
 
 $(B)/libcompiler.a: $(OBJ_compiler)
@@ -95,6 +103,8 @@ install: all ## install library, headers and tools under $(PREFIX)
 	install -m 644 kernels/ops.h $(DESTDIR)$(PREFIX)/include/kernels
 	install -m 644 compiler/kernel_desc.h \
 	  $(DESTDIR)$(PREFIX)/include/compiler
+	install -d $(DESTDIR)$(PREFIX)/share/halcyon
+	cp -R conformance/golden $(DESTDIR)$(PREFIX)/share/halcyon/
 
 clean: ## remove everything built
 	rm -rf $(B)
@@ -103,6 +113,8 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | \
 	  sort | expand -t 18
 
-.PHONY: all install clean help
+FORCE:
+
+.PHONY: all install clean help FORCE
 
 -include $(shell find $(B)/obj $(B)/gen $(B)/tests -name '*.d' 2>/dev/null)

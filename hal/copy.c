@@ -33,6 +33,12 @@ halError_t hal__range_check(const char *call, const char *which,
     return halSuccess;
 }
 
+/* Host memory that the device reaches passes for device memory, as in CUDA. */
+static int is_mapped(const struct hal_view *v)
+{
+    return v->alloc->has_mem && v->alloc->dev->info.prop.canMapHostMemory;
+}
+
 /* What the kind says of an end must be true of it. */
 static halError_t end_check(const struct hal_copy *c, const char *which,
                             const void *ptr, const struct hal_view *v,
@@ -42,6 +48,11 @@ static halError_t end_check(const struct hal_copy *c, const char *which,
         return hal_fail(halErrorInvalidPointer,
                         "%s: %s %p should be device memory, but is %s", c->call,
                         which, ptr, hal__pointer_describe(ptr));
+    if (says_device && !hal__view_is_device(v) && !is_mapped(v))
+        return hal_fail(halErrorInvalidPointer,
+                        "%s: %s %p should be device memory, but is "
+                        "page-locked host memory that %s does not map",
+                        c->call, which, ptr, v->alloc->dev->name);
     if (says_host && v->alloc && v->alloc->type == halMemoryTypeDevice)
         return hal_fail(halErrorInvalidValue,
                         "%s: %s %p should be host memory, but is memory of "

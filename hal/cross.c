@@ -10,6 +10,7 @@
 #include "hal/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct cross_copy {
     struct hal_copy copy;
@@ -60,15 +61,29 @@ static halError_t cross_create(const struct hal_copy *c,
     return halSuccess;
 }
 
+/* Holds one side stream's lock at a time, so that copies in opposite
+ * directions cannot wait for each other. */
 static halError_t side_run(struct hal_stream *s, const struct hal_copy *c)
 {
-    halError_t st = hal__stream_begin(s);
+    char text[HAL_DETAIL_BYTES];
+    halError_t st;
 
+    hal__side_lock(s);
+    st = hal__stream_begin(s);
     if (st != halSuccess)
-        return st;
+        goto out;
     st = hal__rows_submit(s, c);
     hal__stream_end(s);
-    return st == halSuccess ? hal__stream_sync(s) : st;
+    if (st == halSuccess) {
+        st = hal__stream_sync(s);
+    } else { /* rows that were submitted are this copy's too */
+        memcpy(text, halGetErrorDetail(), sizeof text);
+        (void)hal__stream_sync(s);
+        (void)hal_fail(st, "%s", text);
+    }
+out:
+    hal__side_unlock(s);
+    return st;
 }
 
 /* A rectangle of the copy, small enough for the chunk: out, then in. */

@@ -168,16 +168,18 @@ void hal__stream_settle(struct hal_stream *s)
 
     /* A sync that hands out an error of earlier work, or fails itself, need
      * not have waited to the end: it is asked until it is content. */
+    hal__side_lock(s);
     for (i = 0; i < SETTLE_TRIES; i++) {
         halError_t st =
             hal__device_check(d, d->ops->stream_sync(d->dev, s->impl));
 
         if (st == halSuccess)
-            return;
+            break;
         hal__deferred_set(&s->deferred, st);
         if (st == halErrorDeviceLost)
-            return;
+            break;
     }
+    hal__side_unlock(s);
 }
 
 void hal__device_quiesce(struct hal_device *d)
@@ -220,11 +222,11 @@ static halError_t device_sync(struct hal_device *d)
     while ((obj = hal__object_next(d, HAL_KIND_STREAM, after))) {
         struct hal_stream *s = HAL_ITEM(obj, struct hal_stream, obj);
 
+        hal__side_lock(s);
         st = hal__device_check(d, d->ops->stream_sync(d->dev, s->impl));
         if (st == halSuccess)
             st = hal__deferred_take(&s->deferred);
-        else
-            (void)hal__deferred_take(&s->deferred);
+        hal__side_unlock(s);
         if (st != halSuccess && first == halSuccess) {
             first = st;
             memcpy(text, halGetErrorDetail(), sizeof text);
@@ -265,6 +267,25 @@ static void close_objects(struct hal_device *d, enum hal_kind kind)
     }
 }
 
+/* Ends other devices' access to d's memory, after the work that uses it. */
+static void close_peers(struct hal_device *d)
+{
+    const struct hal_registry *reg = hal__registry();
+    const uint64_t bit = 1ull << d->known_index;
+    int i;
+
+    for (i = 0; i < reg->n_devices; i++) {
+        struct hal_device *other = reg->devices[i];
+
+        if (!(atomic_load(&other->peers) & bit))
+            continue;
+        hal__device_quiesce(other);
+        if (atomic_fetch_and(&other->peers, ~bit) & bit)
+            (void)hal__device_check(
+                other, other->opt.peer_disable(other->dev, d->dev));
+    }
+}
+
 /* d->open_lock is held. */
 static void close_locked(struct hal_device *d)
 {
@@ -272,6 +293,7 @@ static void close_locked(struct hal_device *d)
     struct hal_alloc *a;
 
     hal__device_quiesce(d);
+    close_peers(d);
     close_objects(d, HAL_KIND_FUNCTION);
     close_objects(d, HAL_KIND_MODULE);
     close_objects(d, HAL_KIND_EVENT);

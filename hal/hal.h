@@ -322,7 +322,9 @@ HAL_API halError_t halMalloc(void **ptr, size_t size);
 HAL_API halError_t halFree(void *ptr);
 
 /* In stream order, from the device's pool: the memory may be used by work
- * that follows on the stream. */
+ * that follows on the stream.  They return early as a rule, but may wait: for
+ * work whose memory the pool must give back, and for copies between devices
+ * that still refer to an allocation. */
 HAL_API halError_t halMallocAsync(void **ptr, size_t size, halStream_t stream);
 HAL_API halError_t halFreeAsync(void *ptr, halStream_t stream);
 
@@ -346,7 +348,8 @@ HAL_API halError_t halHostRegister(void *ptr, size_t size, unsigned flags);
 HAL_API halError_t halHostUnregister(void *ptr);
 
 /* The current device's pointer to mapped host memory; halErrorNotSupported
- * where prop.canMapHostMemory is 0. */
+ * where prop.canMapHostMemory is 0, and for registered memory that the driver
+ * could not map, which may be so even where it is 1. */
 HAL_API halError_t halHostGetDevicePointer(void **device, void *host,
                                            unsigned flags);
 
@@ -410,7 +413,9 @@ HAL_API halError_t halStreamGetFlags(halStream_t stream, unsigned *flags);
 HAL_API halError_t halStreamGetPriority(halStream_t stream, int *priority);
 HAL_API halError_t halStreamGetDevice(halStream_t stream, int *device);
 /* Later work on the stream waits for the event's latest record; across
- * devices and backends too.  A never-recorded event is no wait.  flags 0. */
+ * devices and backends too.  A never-recorded event is no wait.  flags 0.
+ * Where the event is of another device, a failure of its stream's work may be
+ * handed to the waiting stream too, whose next synchronisation reports it. */
 HAL_API halError_t halStreamWaitEvent(halStream_t stream, halEvent_t event,
                                       unsigned flags);
 /* Runs fn(userData) on a thread of Halcyon's in stream order.  fn must not

@@ -3,10 +3,12 @@
  * internal.h - what the core's files share.
  *
  * Locks, in the order in which they are taken (a thread may skip some, never
- * go back):  hal_event.lock, the default stream's lock, another stream's lock,
- * hal_device.lock, hal_device.record_lock, the pointer table, the handle
- * table's free list.  No lock but a stream's is held across a backend call
- * that may wait, and none at all while the core waits for a device.
+ * go back):  hal_event.lock, one side stream's side_lock, the default stream's
+ * lock, another stream's lock, hal_device.lock, hal_device.record_lock, the
+ * pointer table, the handle table's free list.  No lock but a stream's is held
+ * across a backend call that may wait, and none at all while the core waits
+ * for a device, but for side_lock: what a side stream carries waits for no
+ * other stream and runs no host function, so its end needs no thread's help.
  *
  * Lifetime of memory: a submission looks pointers up with its stream's lock
  * held (launches), or holds a reference until it is submitted (copies) or done
@@ -318,7 +320,23 @@ struct hal_stream {
     atomic_int dirty;           /* work since the default stream waited */
     void *order_event;          /* made at first need */
     struct hal_deferred deferred;
+    /* A side stream hands each error out once, and many copies share it: one
+     * copy holds this from its submission until its sync. */
+    atomic_int is_side;
+    pthread_mutex_t side_lock;
 };
+
+/* For whoever waits for a stream that may be a side stream. */
+static inline void hal__side_lock(struct hal_stream *s)
+{
+    if (atomic_load(&s->is_side))
+        pthread_mutex_lock(&s->side_lock);
+}
+static inline void hal__side_unlock(struct hal_stream *s)
+{
+    if (atomic_load(&s->is_side))
+        pthread_mutex_unlock(&s->side_lock);
+}
 
 /* The stream behind a handle, or the current device's default stream; with a
  * reference. */

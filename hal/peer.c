@@ -94,6 +94,10 @@ halError_t halDeviceDisablePeerAccess(int peer)
     if (st != halSuccess)
         return hal__done(st);
     bit = 1ull << p->known_index;
+    /* While the bit is set, freeing the peer's memory waits for this device:
+     * it is cleared when nothing that may use that memory runs any more. */
+    if (atomic_load(&d->peers) & bit)
+        hal__device_quiesce(d);
     if (!(atomic_fetch_and(&d->peers, ~bit) & bit))
         return hal__done(hal_fail(halErrorPeerAccess,
                                   "access of %s to %s is not on", d->name,

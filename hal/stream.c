@@ -32,6 +32,7 @@ static void stream_free(struct hal_object *obj)
 {
     struct hal_stream *s = HAL_ITEM(obj, struct hal_stream, obj);
 
+    pthread_mutex_destroy(&s->side_lock);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -47,6 +48,7 @@ halError_t hal__stream_open(struct hal_device *d, unsigned flags, int priority,
     if (!s)
         return hal_fail(halErrorHostMemory, "a stream of %zu bytes", sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->side_lock, NULL);
     s->flags = flags;
     s->priority = priority;
     s->is_blocking = is_blocking;
@@ -74,6 +76,7 @@ out:
     if (impl)
         d->ops->stream_destroy(d->dev, impl);
     if (s) {
+        pthread_mutex_destroy(&s->side_lock);
         pthread_mutex_destroy(&s->lock);
         free(s);
     }
@@ -95,6 +98,7 @@ halError_t hal__stream_side(struct hal_device *d, struct hal_stream **out)
         return st;
     pthread_mutex_lock(&d->lock);
     if (!d->side_stream) {
+        atomic_store(&mine->is_side, 1);
         d->side_stream = mine;
         mine = NULL;
     }
@@ -130,7 +134,7 @@ halError_t hal__stream_get(halStream_t handle, struct hal_stream **out_stream)
 halError_t hal__stream_sync(struct hal_stream *s)
 {
     struct hal_device *d = s->obj.dev;
-    halError_t st, late;
+    halError_t st;
 
     if (s == d->null_stream) {
         pthread_mutex_lock(&s->lock);
@@ -140,8 +144,8 @@ halError_t hal__stream_sync(struct hal_stream *s)
             return st;
     }
     st = hal__device_check(d, d->ops->stream_sync(d->dev, s->impl));
-    late = hal__deferred_take(&s->deferred);
-    return st != halSuccess ? st : late;
+    /* One error a time: the other one waits, with its words. */
+    return st != halSuccess ? st : hal__deferred_take(&s->deferred);
 }
 
 halError_t hal__stream_call(struct hal_stream *s, void (*fn)(void *), void *arg)

@@ -2,7 +2,7 @@
 # Generated sources: lists that exist once, and data embedded in the library.
 
 # The list of built-in backends, in the order of device ordinals.
-$(B)/gen/backends.c: Makefile mk/generate.mk
+$(B)/gen/backends.c: Makefile mk/generate.mk $(B)/flags
 	@mkdir -p $(@D)
 	@{ echo '#include "hal/backend.h"'; \
 	   for b in $(BACKENDS); do \
@@ -29,7 +29,7 @@ STOCK := $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(KERNELS))
 
 $(B)/kernels/%.halbin: kernels/%.k $(B)/halcc
 	@mkdir -p $(@D)
-	$(B)/halcc -o $@ $<
+	$(B)/halcc $(HALCCFLAGS) -o $@ $<
 
 $(B)/stock.halbin: $(STOCK) $(B)/halcc
 	$(B)/halcc --merge -o $@ $(STOCK)

@@ -9,12 +9,12 @@ TEST_SUPPORT := $(patsubst tests/support/%.c,$(B)/tests/support/%.o,\
 FAKES := $(patsubst tests/fakes/%.c,$(B)/tests/fakes/%.so,\
 	$(wildcard tests/fakes/*.c))
 
-$(B)/tests/%.o: tests/%.c
+$(B)/tests/%.o: tests/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(COMPILE)
 
 # Fake vendor libraries, opened with dlopen in place of the real ones.
-$(B)/tests/fakes/%.so: tests/fakes/%.c
+$(B)/tests/fakes/%.so: tests/fakes/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fvisibility=default -MMD -MP \
 	  -MF $(@:.so=.d) -shared -o $@ $< -lm

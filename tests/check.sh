@@ -88,11 +88,32 @@ conform() {
 build() { # build DIR VARS...: the library, the tools and the unit tests
     local dir=$1
     shift
-    $MAKE -s -j"$JOBS" B="$dir" "$@" all tests
+    $MAKE -s -j"$JOBS" B="$dir" WERROR=-Werror "$@" all tests
 }
 
 step_build() {
     build "$B" && count 1 0 0
+}
+
+# README's program builds as README says, and prints 42 for each device.
+readme() {
+    local dir=$LOGS/readme
+    mkdir -p "$dir"
+    awk '/^```c$/ {on = 1; next} /^```$/ {on = 0} on' README.md >"$dir/scale.c"
+    if grep -nE '^@[A-Z_]+@$' README.md; then
+        echo "FAILED: README has placeholders"
+        return 1
+    fi
+    if ! cc -I. -o "$dir/scale" "$dir/scale.c" "$B/libhalcyon.a" -lhwloc \
+        -lcjson -lxxhash -ldl -lm -pthread || ! "$dir/scale" | tee "$dir/out"; then
+        echo "FAILED: README's program"
+        return 1
+    fi
+    if ! grep -q '^cpu:0 .* 42 ' "$dir/out" || grep -vq ' 42 ' "$dir/out"; then
+        echo "FAILED: README's program prints something else than 42"
+        return 1
+    fi
+    count 1 0 0
 }
 
 step_tree() {
@@ -103,17 +124,25 @@ step_tree() {
             count 0 1 0
         fi
     done
+    if git ls-files -co --exclude-standard | grep -vE '\.(json|safetensors)$|^LICENSE$' |
+        xargs -d '\n' grep -L SPDX | grep .; then
+        echo "FAILED: files without an SPDX line"
+        count 0 1 0
+    else count 1 0 0; fi
+    readme || count 0 1 0
     # A second make has nothing to do.
-    if [ -z "$($MAKE -s B="$B" all tests 2>&1)" ]; then count 1 0 0; else
+    if [ -z "$($MAKE -s B="$B" WERROR=-Werror all tests 2>&1)" ]; then count 1 0 0; else
         echo "FAILED: a second make prints something"
         count 0 1 0
     fi
     # The other compiler has no complaints.
     if command -v clang >/dev/null; then
-        if git ls-files -co --exclude-standard '*.c' | grep -v '^tests/fuzz/' |
+        if git ls-files -co --exclude-standard '*.c' |
             xargs -P"$JOBS" -n8 clang -std=gnu11 -D_GNU_SOURCE -I. -I"$B/gen" \
-                -fsyntax-only -Wall -Wextra -Wshadow -Wstrict-prototypes \
-                -Wvla -Werror; then count 1 0 0; else
+                -fsyntax-only -Wall -Wextra -Wshadow -Wconversion \
+                -Wno-sign-conversion -Wstrict-prototypes -Wvla -Werror; then
+            count 1 0 0
+        else
             echo "FAILED: clang has complaints"
             count 0 1 0
         fi
@@ -133,19 +162,17 @@ step_conform() {
     conform "$B/halcyon" $(golden)
 }
 
-# More drivers: rusticl and SwiftShader.
+# More drivers: rusticl (and its 65,535 loop iterations), and SwiftShader, which
+# has no 8/16-bit storage, so that the packed images run.
 step_drivers() {
-    export RUSTICL_ENABLE=llvmpipe
-    local cl=() n
-    HALCYON_OPENCL_PLATFORMS=rusticl HALCYON_DEVICES=opencl:0,cpu:0 \
-        "$B/halcyon" info
-    if HALCYON_OPENCL_PLATFORMS=rusticl conform "$B/halcyon" \
-        --device opencl:0; then :; fi
+    RUSTICL_ENABLE=llvmpipe HALCYON_OPENCL_PLATFORMS=rusticl \
+        conform "$B/halcyon" --device opencl:0 --level core --level memory \
+        --level kernels-f32
     if [ -f "$swiftshader" ]; then
         VK_DRIVER_FILES=$swiftshader VK_ICD_FILENAMES=$swiftshader \
-            conform "$B/halcyon" --device vulkan:0
+            conform "$B/halcyon" --device vulkan:0 --level core \
+            --level memory --level kernels-bf16
     else skip "SwiftShader (Debian's chromium) is not installed"; fi
-    unset RUSTICL_ENABLE
 }
 
 # Three chips at once in one process, each on a driver of its own.
@@ -153,6 +180,12 @@ step_standins() {
     RUSTICL_ENABLE=llvmpipe VK_ADD_DRIVER_FILES=$swiftshader \
         conform "$B/halcyon" --device ascend-910b --device biren-br100 \
         --device moore-s4000 --level core --level memory
+    # Kernels within the chips' limits: 28 KiB of shared memory, no 8/16-bit
+    # storage, other group sizes.
+    RUSTICL_ENABLE=llvmpipe VK_ADD_DRIVER_FILES=$swiftshader \
+        conform "$B/halcyon" --device ascend-910b --device biren-br100 \
+        --device moore-s4000 --case 'kernel.*.primes' --case 'kernel.*.n17' \
+        --case 'golden.edge.*' --case 'golden.onnx.*'
 }
 
 step_isa() {
@@ -166,7 +199,8 @@ step_isa() {
     done
 }
 
-# Address and undefined-behaviour sanitizers, kernels included.
+# Address and undefined-behaviour sanitizers; then the kernels' own code under
+# them, for the baseline processor.
 step_asan() {
     export ASAN_OPTIONS=abort_on_error=0:allocator_may_return_null=1
     # Clover, Mesa's old OpenCL, leaks as it is unloaded: leave it out.
@@ -180,6 +214,15 @@ step_asan() {
     unit "$B/asan"
     conform "$B/asan/halcyon" --device cpu:0 --level core --level memory \
         --timeout 5
+    $MAKE -s -j"$JOBS" B="$B/asan" WERROR=-Werror SAN=address,undefined OPT=-O1 \
+        HALCCFLAGS="--target cpu.base --cflags=-fsanitize=address,undefined" \
+        "$B/asan/halcyon" || return 1
+    HALCYON_CPU_ISA=base conform "$B/asan/halcyon" --device cpu:0 --timeout 5 \
+        --case 'kernel.*.primes' --case 'kernel.*.n1[5-7]' \
+        --case 'kernel.*.misaligned' --case 'kernel.gem*.m[1-9]_*' \
+        --case 'kernel.gem*.m1[3-7]_*' --case 'kernel.attention.*.[dopqv]*' \
+        --case 'golden.edge.*' --case 'golden.onnx.*'
+    unset ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS OCL_ICD_VENDORS
 }
 
 step_tsan() {
@@ -199,6 +242,30 @@ step_valgrind() {
     ln -sfn "$PWD/$B/tests/compiler" "$B/valgrind/tests/compiler"
     unit "$B/valgrind" valgrind -q --error-exitcode=9 --leak-check=full \
         --errors-for-leak-kinds=definite --fair-sched=yes
+}
+
+# Hostile bytes for every reader of files from outside; short here, long by hand:
+# build/fuzz/tests/fuzz/fuzz_halbin -max_total_time=3600.
+step_fuzz() {
+    local target out
+    command -v clang >/dev/null || { skip "clang is missing"; return 0; }
+    $MAKE -s -j"$JOBS" B="$B/fuzz" CC=clang OPT=-O1 \
+        SAN=fuzzer-no-link,address,undefined STOCK_HALBIN="$B/stock.halbin" \
+        fuzzers || return 1
+    for target in "$B"/fuzz/tests/fuzz/fuzz_*; do
+        case $target in *.o | *.d) continue ;; esac
+        out=$(cd "$LOGS" && ASAN_OPTIONS=allocator_may_return_null=1 \
+            timeout 120 "$OLDPWD/$target" -max_total_time=10 -timeout=10 \
+            -rss_limit_mb=4096 -print_final_stats=1 2>&1)
+        if [ $? = 0 ] && echo "$out" | grep -q 'number_of_executed_units: [1-9]'; then
+            echo "$out" | grep 'number_of_executed_units'
+            count 1 0 0
+        else
+            echo "$out" | tail -40
+            echo "FAILED: $target"
+            count 0 1 0
+        fi
+    done
 }
 
 # Vulkan's validation layers over the kernels.
@@ -251,7 +318,7 @@ run_step() {
     skipped=$((skipped + step_skipped))
 }
 
-steps=${*:-build tree unit conform drivers standins isa asan tsan valgrind validation oclgrind}
+steps=${*:-build tree unit conform drivers standins isa asan tsan valgrind validation oclgrind fuzz}
 for step in $steps; do
     if ! declare -F "step_$step" >/dev/null; then
         echo "check: no step '$step'" >&2

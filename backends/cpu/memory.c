@@ -41,30 +41,36 @@ halError_t cpu_mem_info(struct hal_dev *dev, uint64_t *out_free,
     return halSuccess;
 }
 
-/* `error` is what running out is called: device memory or host memory. */
-static halError_t check_room(const struct hal_dev *dev, uint64_t size,
-                             halError_t error)
+/* Counts `size` bytes as held if there is room; whoever cannot use them takes
+ * them off again.  `error` is what running out is called: device memory or
+ * host memory. */
+static halError_t take_room(const struct hal_dev *dev, uint64_t size,
+                            halError_t error)
 {
     struct cpu_limits limits;
     uint64_t total = dev->info.prop.totalGlobalMem;
     uint64_t held = atomic_load(&allocated);
 
-    if (size > total || held > total - size)
-        return hal_fail(error,
-                        "cpu: %llu bytes do not fit: %llu of %llu are in use",
-                        (unsigned long long)size, (unsigned long long)held,
-                        (unsigned long long)total);
+    do {
+        if (size > total || held > total - size)
+            return hal_fail(
+                error, "cpu: %llu bytes do not fit: %llu of %llu are in use",
+                (unsigned long long)size, (unsigned long long)held,
+                (unsigned long long)total);
+    } while (!atomic_compare_exchange_weak(&allocated, &held, held + size));
     if (size < CHECK_MIN_BYTES)
         return halSuccess;
     cpu_limits_read("", &limits);
     if (limits.memory_free && (limits.memory_free < RESERVE_BYTES ||
-                               size > limits.memory_free - RESERVE_BYTES))
+                               size > limits.memory_free - RESERVE_BYTES)) {
+        atomic_fetch_sub(&allocated, size);
         return hal_fail(error,
                         "cpu: %llu bytes do not fit: %llu are free, of which "
                         "%llu are kept for the process",
                         (unsigned long long)size,
                         (unsigned long long)limits.memory_free,
                         (unsigned long long)RESERVE_BYTES);
+    }
     return halSuccess;
 }
 
@@ -93,13 +99,15 @@ static halError_t mem_make(struct hal_dev *dev, uint64_t size, halError_t error,
 {
     size_t align = dev->info.prop.memAlign;
     struct cpu_mem *m;
-    halError_t st = check_room(dev, size, error);
+    halError_t st = take_room(dev, size, error);
 
     if (st != halSuccess)
         return st;
     m = calloc(1, sizeof *m);
-    if (!m)
+    if (!m) {
+        atomic_fetch_sub(&allocated, size);
         return hal_fail(halErrorHostMemory, "cpu: %zu bytes", sizeof *m);
+    }
     m->size = (size_t)size;
     if (size >= MAP_MIN_BYTES) {
         m->map_size = (m->size + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
@@ -108,11 +116,11 @@ static halError_t mem_make(struct hal_dev *dev, uint64_t size, halError_t error,
         m->addr = aligned_alloc(align, (m->size + align - 1) & ~(align - 1));
     }
     if (!m->addr) {
+        atomic_fetch_sub(&allocated, size);
         free(m);
         return hal_fail(error, "cpu: the system has no %llu bytes",
                         (unsigned long long)size);
     }
-    atomic_fetch_add(&allocated, size);
     *out_mem = m;
     return halSuccess;
 }

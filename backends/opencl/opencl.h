@@ -69,6 +69,7 @@ enum {
     OPENCL_QUIRK_EARLY_FINISH = 1 << 1, /* clFinish may return too early */
     OPENCL_QUIRK_SERIAL = 1 << 2, /* not thread-safe: one call at a time */
     OPENCL_QUIRK_INLINE = 1 << 3, /* runs work in the thread that submits it */
+    OPENCL_QUIRK_LOOPS = 1 << 4,  /* ends a thread's loops after 65,535 steps */
 };
 
 unsigned opencl_quirks(const char *platform, const char *device_version);

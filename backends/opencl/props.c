@@ -102,7 +102,7 @@ static void fill_formats(struct opencl_dev *dev, const char *extensions,
         info->caps |= HAL_CAP_FP16;
         info->prop.dtypesNative |= 1u << halF16;
     }
-    if (type & CL_DEVICE_TYPE_CPU)
+    if ((type & CL_DEVICE_TYPE_CPU) && !(dev->quirks & OPENCL_QUIRK_LOOPS))
         info->caps |= HAL_CAP_SMALL_GROUPS;
 }
 

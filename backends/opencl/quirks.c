@@ -23,6 +23,10 @@ static const struct {
      * since the detour costs one marker a synchronisation.  Remove when 22.3
      * is gone from Debian stable. */
     { "rusticl", NULL, OPENCL_QUIRK_EARLY_FINISH },
+    /* QUIRK(llvmpipe): a thread's loops silently end after 65,535 iterations,
+     * so that one thread must not do a whole group's work, although the device
+     * is a CPU.  Remove when Mesa's gallivm has no such limit. */
+    { "rusticl", NULL, OPENCL_QUIRK_LOOPS },
     /* QUIRK(pocl "basic" device): clEnqueue* runs the work in the calling
      * thread.  By design; remove when the device is gone. */
     { "Portable Computing Language", "HSTR: basic", OPENCL_QUIRK_INLINE },

@@ -269,8 +269,8 @@ out:
     return st;
 }
 
-/* On failure the batch's commands are lost: whoever called reports it. */
-halError_t vulkan_stream_flush_locked(struct vulkan_stream *s)
+/* On failure the batch's commands are lost. */
+static halError_t flush_locked(struct vulkan_stream *s)
 {
     struct vulkan_batch *b = s->open;
     halError_t st;
@@ -299,16 +299,51 @@ out:
     return st;
 }
 
+/* The lost commands' calls have returned: the stream's next sync reports. */
+static void blame(struct vulkan_stream *s, halError_t st)
+{
+    if (st != halErrorDeviceLost)
+        vulkan_timeline_blame(s->timeline, st, halGetErrorDetail());
+}
+
+/* What fails is earlier work, which the stream's timeline keeps for the next
+ * sync or query: the caller's own op does not fail for it, unless the device is
+ * lost, or its time stamp was in the batch. */
+halError_t vulkan_stream_flush_locked(struct vulkan_stream *s)
+{
+    const struct vulkan_batch *b = s->open;
+    const int is_own = b && b->n_stamps;
+    const int has_others = b && (b->n_cmds > b->n_stamps || b->n_waits);
+    halError_t st = flush_locked(s);
+
+    if (st == halSuccess)
+        return halSuccess;
+    if (has_others)
+        blame(s, st);
+    return is_own || st == halErrorDeviceLost ? st : halSuccess;
+}
+
+/* As above, but the batch's last command is the caller's. */
+static halError_t commit_flush_locked(struct vulkan_stream *s)
+{
+    const int has_others = s->open->n_cmds > 1 || s->open->n_waits;
+    halError_t st = flush_locked(s);
+
+    if (st != halSuccess && has_others)
+        blame(s, st);
+    return st;
+}
+
 halError_t vulkan_batch_commit_locked(struct vulkan_stream *s)
 {
     struct vulkan_batch *b = s->open;
 
     b->n_cmds++;
     if (b->n_cmds >= VULKAN_BATCH_CMDS)
-        return vulkan_stream_flush_locked(s);
+        return commit_flush_locked(s);
     vulkan_stream_retire_locked(s);
     if (s->n_flight < FLIGHT_WANTED && !s->n_held)
-        return vulkan_stream_flush_locked(s);
+        return commit_flush_locked(s);
     if (!s->armed) {
         s->armed = 1;
         vulkan_flusher_wake(s->d);

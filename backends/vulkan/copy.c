@@ -79,6 +79,26 @@ static halError_t stage_in_locked(struct vulkan_stream *s,
     return vulkan_batch_commit_locked(s);
 }
 
+/* Waits for the stream's work; errors of it are the next sync's to report. */
+static halError_t stream_wait(struct vulkan_stream *s)
+{
+    uint64_t value;
+    halError_t st;
+
+    pthread_mutex_lock(&s->lock);
+    st = vulkan_stream_flush_locked(s);
+    value = s->value;
+    pthread_mutex_unlock(&s->lock);
+    if (st == halSuccess)
+        st = vulkan_timeline_wait(s->d, s->timeline, value);
+    if (st != halSuccess)
+        return st;
+    pthread_mutex_lock(&s->lock);
+    vulkan_stream_retire_locked(s);
+    pthread_mutex_unlock(&s->lock);
+    return halSuccess;
+}
+
 /* One piece; where memory is short, after the stream's earlier work and in
  * the smallest staging there is. */
 static halError_t piece_in(struct vulkan_stream *s, struct vulkan_mem *dst,
@@ -96,7 +116,7 @@ static halError_t piece_in(struct vulkan_stream *s, struct vulkan_mem *dst,
         const uint64_t n =
             size - done < VULKAN_STAGE_BYTES ? size - done : VULKAN_STAGE_BYTES;
 
-        st = vulkan_stream_sync(&s->d->dev, s);
+        st = stream_wait(s);
         if (st != halSuccess)
             return st;
         pthread_mutex_lock(&s->lock);
@@ -134,6 +154,10 @@ halError_t vulkan_copy_in(struct hal_dev *dev, void *stream, void *mem,
     }
     if (src)
         return vulkan_copy(dev, stream, dst, offset, src, src_offset, size);
+    /* Page-locked by another device: earlier work may still write it, so it
+     * must not be read before its turn. */
+    if (flags & HAL_COPY_PINNED)
+        st = stream_wait(s);
     while (st == halSuccess && done < size) {
         const uint64_t n =
             size - done < PIECE_BYTES ? size - done : PIECE_BYTES;

@@ -99,9 +99,33 @@ static void past_end(struct conf *c)
     CONF_OK(c, halFree(p));
 }
 
+/* Pinned host memory is a HostToDevice target only where it is the device's
+ * memory too; then the bytes must arrive. */
+static void to_pinned_as_device(struct conf *c)
+{
+    uint8_t *want = api_bytes(c, 64), *before = conf_host(c, 64);
+    void *pinned = NULL, *mapped = NULL;
+
+    memset(before, 0x3c, 64);
+    CONF_OK(c, halHostAlloc(&pinned, 64, halHostAllocMapped));
+    memcpy(pinned, before, 64);
+    halError_t is_mapped = halHostGetDevicePointer(&mapped, pinned, 0);
+    halError_t st = halMemcpy(pinned, want, 64, halMemcpyHostToDevice);
+    conf_check(c,
+               st == halErrorInvalidPointer || st == halErrorInvalidValue ||
+                   (st == halSuccess && is_mapped == halSuccess),
+               "HostToDevice into pinned host memory: %s, though "
+               "halHostGetDevicePointer says %s",
+               halGetErrorName(st), halGetErrorName(is_mapped));
+    CONF_OK(c, halDeviceSynchronize());
+    api_same(c, pinned, st == halSuccess ? want : before, 64,
+             "the pinned memory");
+    CONF_OK(c, halFreeHost(pinned));
+}
+
 static void wrong_kind(struct conf *c)
 {
-    struct conf_buf b = conf_alloc(c, 64, 0);
+    struct conf_buf b = conf_alloc(c, 64, 0), d = conf_alloc(c, 64, 0);
     char host[64] = { 0 }, other[64];
 
     CONF_FAILS(c, halErrorInvalidPointer,
@@ -112,6 +136,12 @@ static void wrong_kind(struct conf *c)
                halMemcpy(b.mem, host, 64, halMemcpyDeviceToDevice));
     CONF_FAILS(c, halErrorInvalidValue,
                halMemcpy(b.mem, host, 64, (halMemcpyKind)9));
+    CONF_OK(c, halMemset(b.mem, 0x11, 64));
+    CONF_OK(c, halMemset(d.mem, 0x22, 64));
+    CONF_FAILS(c, halErrorInvalidValue,
+               halMemcpy(d.mem, b.mem, 64, halMemcpyDeviceToHost));
+    conf_expect_bytes(c, &d, 0x22);
+    to_pinned_as_device(c);
     conf_check_zones(c, &b);
 }
 
@@ -175,6 +205,25 @@ static void pageable_source(struct conf *c)
     CONF_OK(c, halStreamDestroy(s));
 }
 
+/* A target that is not page-locked has been written on return, however late
+ * the stream: nobody synchronises. */
+static void pageable_target(struct conf *c)
+{
+    halModule_t module = api_module(c);
+    struct api_slow slow;
+    uint32_t got = 0;
+    halStream_t s = NULL;
+
+    CONF_OK(c, halStreamCreateWithFlags(&s, halStreamNonBlocking));
+    api_slow_make(c, module, 60, &slow);
+    api_slow_launch(c, &slow, 31, s);
+    CONF_OK(c, halMemcpyAsync(&got, slow.words, 4, halMemcpyDeviceToHost, s));
+    uint32_t seen = *(volatile uint32_t *)&got;
+    CONF_OK(c, halStreamSynchronize(s));
+    conf_check(c, seen == 31, "the copy returned with %u in its target", seen);
+    CONF_OK(c, halStreamDestroy(s));
+}
+
 static void in_order(struct conf *c)
 {
     enum { N = 100000 };
@@ -223,6 +272,32 @@ static void copy_2d(struct conf *c)
     for (int y = 0; y < H; y++)
         for (int x = W; x < DP; x++)
             CONF_TRUE(c, whole[y * DP + x] == 0xcc);
+}
+
+/* From one pitch into another on the device, each of the two the larger. */
+static void copy_2d_pitches(struct conf *c)
+{
+    enum { W = 37, H = 11, NARROW = 45, WIDE = 64 };
+    static const size_t pitch[2] = { NARROW, WIDE };
+    uint8_t *want = api_bytes(c, WIDE * H), *got = conf_host(c, WIDE * H);
+
+    for (int i = 0; i < 2; i++) {
+        size_t sp = pitch[i], dp = pitch[1 - i];
+        struct conf_buf a = conf_alloc(c, sp * H, 0);
+        struct conf_buf b = conf_alloc(c, dp * H, 0);
+
+        CONF_OK(c, halMemcpy(a.mem, want, sp * H, halMemcpyHostToDevice));
+        CONF_OK(c, halMemset(b.mem, 0xcc, dp * H));
+        CONF_OK(c, halMemcpy2D(b.mem, dp, a.mem, sp, W, H,
+                               halMemcpyDeviceToDevice));
+        CONF_OK(c, halMemcpy(got, b.mem, dp * H, halMemcpyDeviceToHost));
+        for (size_t y = 0; y < H; y++) {
+            api_same(c, got + y * dp, want + y * sp, W, "a row");
+            for (size_t x = W; x < dp; x++)
+                CONF_TRUE(c, got[y * dp + x] == 0xcc);
+        }
+        conf_check_zones(c, &b);
+    }
 }
 
 static void copy_2d_async(struct conf *c)
@@ -344,8 +419,10 @@ static const struct conf_case cases[] = {
     { "api.copy.freed", freed_pointer, .levels = MEMORY },
     { "api.copy.overlap", overlap, .levels = MEMORY },
     { "api.copy.pageable_source", pageable_source, .levels = MEMORY },
+    { "api.copy.pageable_target", pageable_target, .levels = MEMORY },
     { "api.copy.in_order", in_order, .levels = MEMORY },
     { "api.copy.2d.three_ways", copy_2d, .levels = MEMORY },
+    { "api.copy.2d.other_pitch", copy_2d_pitches, .levels = MEMORY },
     { "api.copy.2d.async", copy_2d_async, .levels = MEMORY },
     { "api.copy.2d.bad", copy_2d_bad, .levels = MEMORY },
     { "api.copy.across.async", across_async, .levels = MEMORY },

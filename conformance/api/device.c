@@ -216,11 +216,26 @@ static void pointer_attributes(struct conf *c)
 
 static void error_names(struct conf *c)
 {
-    CONF_TRUE(c, !strcmp(halGetErrorName(halSuccess), "halSuccess"));
-    CONF_TRUE(c, !strcmp(halGetErrorName(halErrorInvalidValue),
-                         "halErrorInvalidValue"));
-    CONF_TRUE(c, strstr(halGetErrorString(halErrorMemoryAllocation),
-                        "memory") != NULL);
+    static const struct {
+        halError_t error;
+        const char *name, *text;
+    } list[] = {
+#define X(value, name, text) { (halError_t)(value), "halError" #name, text },
+#include "hal/errors.def"
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        const char *name =
+            list[i].error == halSuccess ? "halSuccess" : list[i].name;
+        const char *is = halGetErrorName(list[i].error);
+        const char *says = halGetErrorString(list[i].error);
+
+        conf_check(c, !strcmp(is, name), "error %d is named %s, not %s",
+                   list[i].error, is, name);
+        conf_check(c, says[0] && !strcmp(says, list[i].text),
+                   "%s says \"%s\", not \"%s\"", name, says, list[i].text);
+    }
     CONF_TRUE(c, !strcmp(halGetErrorName((halError_t)4711), "halErrorUnknown"));
     CONF_TRUE(c, halGetErrorString((halError_t)4711) != NULL);
 }

@@ -3,8 +3,13 @@
  * memory.c - api.memory.*: allocation, release, pitched, managed, pinned and
  * stream-ordered memory, and what pointers tell.
  */
+#include <unistd.h>
+
 #include "conformance/api/api.h"
 #include "conformance/families.h"
+
+/* Looks at free bytes that others on the machine may move meanwhile. */
+#define SEEN_QUIET 32
 
 static void alloc_free(struct conf *c)
 {
@@ -125,22 +130,77 @@ static void many_blocks(struct conf *c)
     }
 }
 
-/* Freed memory comes back: the sum of all rounds exceeds the device. */
+/* Freed memory comes back: the sum of all rounds exceeds the device.  Of one
+ * too large for that the free bytes must be back, as far as others leave them
+ * alone. */
 static void reuse(struct conf *c)
 {
-    size_t total = 0, spare = 0, size;
-    int rounds = 40;
+    enum { ROUNDS_MAX = 600 };
+    size_t total = 0, before = 0, after = 0, size, rounds;
 
-    CONF_OK(c, halMemGetInfo(&spare, &total));
-    size = total / 16 < (64u << 20) ? total / 16 : 64u << 20;
-    for (int i = 0; i < rounds; i++) {
+    CONF_OK(c, halMemGetInfo(&before, &total));
+    size = total < ((size_t)32 << 30) ? (size_t)64 << 20 : (size_t)256 << 20;
+    size = total / 16 < size ? total / 16 : size;
+    rounds = total / size + 2 < ROUNDS_MAX ? total / size + 2 : ROUNDS_MAX;
+    for (size_t i = 0; i < rounds; i++) {
         void *p = NULL;
+        halError_t st = halMalloc(&p, size);
+        uint8_t got = 0;
 
-        CONF_OK(c, halMalloc(&p, size));
-        CONF_OK(c, halMemset(p, i, 64));
+        conf_check(c, st == halSuccess,
+                   "round %zu of %zu, %zu bytes each of %zu: %s: %s", i, rounds,
+                   size, total, halGetErrorName(st), halGetErrorDetail());
+        CONF_OK(c, halMemset(p, (int)(i & 0x7f), 64));
+        CONF_OK(c, halMemcpy(&got, (char *)p + 63, 1, halMemcpyDeviceToHost));
+        conf_check(c, got == (i & 0x7f), "round %zu: byte 63 is %u", i, got);
         CONF_OK(c, halFree(p));
     }
-    conf_check(c, 1, "%d rounds of %zu bytes", rounds, size);
+    if (rounds < ROUNDS_MAX)
+        return;
+    for (int i = 0; i < SEEN_QUIET; i++) {
+        CONF_OK(c, halMemGetInfo(&after, &total));
+        if (after + size >= before)
+            return;
+        usleep(20000);
+    }
+    conf_check(c, 0, "%zu bytes were free, and %zu are after %zu frees", before,
+               after, rounds);
+}
+
+/* An allocation takes its bytes from the free ones and gives them back.  What
+ * is free may be the machine's, which others use too and kernels count late
+ * (tens of MiB): a quarter of a large one must be seen, once in many tries. */
+static void free_bytes_move(struct conf *c)
+{
+    size_t before = 0, during = 0, after = 0, total = 0, size;
+    double deadline = api_now_ms() + 20000;
+    int tries = 0;
+
+    CONF_OK(c, halMemGetInfo(&before, &total));
+    size = total / 16 < ((size_t)256 << 20) ? total / 16 : (size_t)256 << 20;
+    for (; tries < SEEN_QUIET || api_now_ms() < deadline; tries++) {
+        void *p = NULL;
+
+        CONF_OK(c, halMemGetInfo(&before, &total));
+        CONF_OK(c, halMalloc(&p, size));
+        CONF_OK(c, halMemset(p, 1, size)); /* untouched pages may be free */
+        CONF_OK(c, halDeviceSynchronize());
+        CONF_OK(c, halMemGetInfo(&during, &total));
+        CONF_OK(c, halFree(p));
+        CONF_OK(c, halDeviceSynchronize());
+        CONF_OK(c, halMemGetInfo(&after, &total));
+        CONF_TRUE(c, during <= total && after <= total);
+        if (during + size / 4 <= before && during + size / 4 <= after) {
+            conf_metric(c, "tries", tries + 1);
+            return;
+        }
+        /* out of step with others */
+        usleep(5000 + (unsigned)(conf_random(c) % 40000));
+    }
+    conf_check(c, 0,
+               "in %d tries no allocation was seen; the last time %zu bytes "
+               "were free, %zu with one of %zu, %zu without it again",
+               tries, before, during, size, after);
 }
 
 static void mem_info(struct conf *c)
@@ -152,16 +212,30 @@ static void mem_info(struct conf *c)
     CONF_TRUE(c, total == conf_prop(c)->totalGlobalMem);
     CONF_FAILS(c, halErrorInvalidValue, halMemGetInfo(NULL, &total));
     CONF_FAILS(c, halErrorInvalidValue, halMemGetInfo(&spare, NULL));
+    free_bytes_move(c);
 }
 
 static void pitch(struct conf *c)
 {
+    enum { W = 1000, H = 7 };
     void *p = NULL;
     size_t step = 0;
 
-    CONF_OK(c, halMallocPitch(&p, &step, 1000, 7));
-    CONF_TRUE(c, step >= 1000 && step % conf_prop(c)->pitchAlign == 0);
-    CONF_OK(c, halMemset2D(p, step, 0x5a, 1000, 7));
+    CONF_OK(c, halMallocPitch(&p, &step, W, H));
+    CONF_TRUE(c, step >= W && step % conf_prop(c)->pitchAlign == 0);
+    size_t whole = step * (H - 1) + W;
+    uint8_t *want = conf_host(c, whole), *got = conf_host(c, whole);
+    memset(want, 0x11, whole); /* between the rows too */
+    CONF_OK(c, halMemset(p, 0x11, whole));
+    CONF_OK(c, halMemset2D(p, step, 0x5a, W, H));
+    for (int y = 0; y < H; y++)
+        memset(want + (size_t)y * step, 0x5a, W);
+    CONF_OK(c, halMemcpy(got, p, whole, halMemcpyDeviceToHost));
+    api_same(c, got, want, whole, "the rows and what lies between");
+    memset(got, 0, whole);
+    CONF_OK(c, halMemcpy2D(got, W, p, step, W, H, halMemcpyDeviceToHost));
+    for (int y = 0; y < H; y++)
+        api_same(c, got + (size_t)y * W, want, W, "a row");
     CONF_OK(c, halFree(p));
 }
 
@@ -379,15 +453,21 @@ static void free_waits(struct conf *c)
 {
     halModule_t module = api_module(c);
     struct api_slow slow;
+    halStream_t s = NULL;
     void *p = NULL, *q = NULL;
     uint32_t got = 0;
 
+    /* Non-blocking, so that no other wait than halFree's orders the rest. */
+    CONF_OK(c, halStreamCreateWithFlags(&s, halStreamNonBlocking));
     api_slow_make(c, module, 60, &slow);
     CONF_OK(c, halMalloc(&p, 65535 * 4));
     void *mine = slow.words;
     slow.words = p;
-    api_slow_launch(c, &slow, 7, NULL);
+    api_slow_launch(c, &slow, 7, s);
     CONF_OK(c, halFree(p));
+    halError_t left = halStreamQuery(s);
+    conf_check(c, left == halSuccess, "halFree returned, the kernel: %s",
+               halGetErrorName(left));
     CONF_OK(c, halMalloc(&q, 65535 * 4));
     CONF_OK(c, halMemsetD32(q, 5, 65535));
     CONF_OK(c, halDeviceSynchronize());
@@ -395,6 +475,68 @@ static void free_waits(struct conf *c)
     conf_check(c, got == 5, "the freed kernel's write 0x%x arrived late", got);
     CONF_OK(c, halFree(q));
     CONF_OK(c, halFree(mine));
+    CONF_OK(c, halStreamDestroy(s));
+}
+
+/* Freed memory comes back: more than there is, a quarter at a time. */
+static void free_gives_back(struct conf *c)
+{
+    size_t avail = 0, total = 0, size;
+    struct halDeviceProp prop;
+    void *p = NULL;
+
+    CONF_OK(c, halGetDeviceProperties(&prop, conf_device(c)));
+    CONF_OK(c, halMemGetInfo(&avail, &total));
+    size =
+        avail / 4 < prop.maxAllocBytes ? avail / 4 : (size_t)prop.maxAllocBytes;
+    if (halMalloc(&p, size) != halSuccess)
+        conf_end(c, CONF_UNSUPPORTED, "no block of %zu bytes to try", size);
+    for (size_t used = 0; used < total + total / 4; used += size) {
+        CONF_OK(c, halFree(p));
+        CONF_OK(c, halMalloc(&p, size));
+    }
+    CONF_OK(c, halFree(p));
+    conf_check(c, 1, "memory of %zu bytes came back", size);
+}
+
+/* A freed block is no place for more than it holds: larger ones, taken while
+ * its neighbours live, leave these alone. */
+static void async_reuse_larger(struct conf *c)
+{
+    enum { N = 16, SMALL = 1000, LARGE = 2000 };
+    void *small[N], *large[N / 2];
+    uint8_t *got = conf_host(c, LARGE);
+    halStream_t s = NULL;
+
+    CONF_OK(c, halStreamCreate(&s));
+    for (int i = 0; i < N; i++) {
+        CONF_OK(c, halMallocAsync(&small[i], SMALL, s));
+        CONF_OK(c, halMemsetAsync(small[i], i, SMALL, s));
+    }
+    for (int i = 0; i < N; i += 2)
+        CONF_OK(c, halFreeAsync(small[i], s));
+    for (int i = 0; i < N / 2; i++) {
+        CONF_OK(c, halMallocAsync(&large[i], LARGE, s));
+        CONF_OK(c, halMemsetAsync(large[i], 0x80 + i, LARGE, s));
+    }
+    for (int i = 0; i < N; i++) {
+        int is_small = i % 2;
+        size_t n = is_small ? SMALL : LARGE;
+        uint8_t want = (uint8_t)(is_small ? i : 0x80 + i / 2);
+
+        CONF_OK(c, halMemcpyAsync(got, is_small ? small[i] : large[i / 2], n,
+                                  halMemcpyDeviceToHost, s));
+        CONF_OK(c, halStreamSynchronize(s));
+        for (size_t k = 0; k < n; k++)
+            if (got[k] != want)
+                conf_end(c, CONF_FAIL,
+                         "byte %zu of %zu is %#x, want %#x: a neighbour "
+                         "reaches into it",
+                         k, n, got[k], want);
+        CONF_OK(c, halFreeAsync(is_small ? small[i] : large[i / 2], s));
+    }
+    conf_check(c, 1, "each kept its bytes");
+    CONF_OK(c, halStreamDestroy(s));
 }
 
 static const struct conf_case cases[] = {
@@ -413,6 +555,7 @@ static const struct conf_case cases[] = {
     { "api.memory.free.foreign", free_foreign, .levels = MEMORY },
     { "api.memory.free.wrong_kind", free_wrong_kind, .levels = MEMORY },
     { "api.memory.free.waits_for_kernel", free_waits, .levels = MEMORY },
+    { "api.memory.free.gives_back", free_gives_back, .levels = MEMORY },
     { "api.memory.info", mem_info, .levels = MEMORY },
     { "api.memory.managed.basic", managed, .levels = MEMORY },
     { "api.memory.managed.bad_flags", managed_flags, .levels = MEMORY },
@@ -425,6 +568,7 @@ static const struct conf_case cases[] = {
     { "api.memory.async.bad", async_bad, .levels = MEMORY },
     { "api.memory.async.reuse_across_streams", async_reuse_across,
       .levels = MEMORY },
+    { "api.memory.async.reuse_larger", async_reuse_larger, .levels = MEMORY },
     { 0 },
 };
 

@@ -50,6 +50,29 @@ static void destroyed_handle(struct conf *c)
     conf_check_zones(c, &b);
 }
 
+/* A destroyed handle stays one when others take its place. */
+static void stale_handle(struct conf *c)
+{
+    halStream_t old = NULL, s[16];
+    halEvent_t old_event = NULL, e[16];
+
+    CONF_OK(c, halStreamCreate(&old));
+    CONF_OK(c, halStreamDestroy(old));
+    for (int i = 0; i < 16; i++)
+        CONF_OK(c, halStreamCreate(&s[i]));
+    CONF_FAILS(c, halErrorInvalidHandle, halStreamSynchronize(old));
+    CONF_FAILS(c, halErrorInvalidHandle, halStreamDestroy(old));
+    CONF_OK(c, halEventCreate(&old_event));
+    CONF_OK(c, halEventDestroy(old_event));
+    for (int i = 0; i < 16; i++)
+        CONF_OK(c, halEventCreate(&e[i]));
+    CONF_FAILS(c, halErrorInvalidHandle, halEventRecord(old_event, NULL));
+    for (int i = 0; i < 16; i++) {
+        CONF_OK(c, halStreamDestroy(s[i]));
+        CONF_OK(c, halEventDestroy(e[i]));
+    }
+}
+
 static void foreign_handle(struct conf *c)
 {
     int not_a_stream = 0;
@@ -128,7 +151,6 @@ static void progress(struct conf *c)
     halEvent_t e = NULL;
     halStream_t s = NULL;
     double deadline = api_now_ms() + 20000;
-    atomic_int ran = 0;
 
     CONF_OK(c, halStreamCreate(&s));
     CONF_OK(c, halEventCreate(&e));
@@ -138,7 +160,6 @@ static void progress(struct conf *c)
         conf_check(c, api_now_ms() < deadline, "no progress in 20 s");
         usleep(1000);
     }
-    (void)ran;
     CONF_OK(c, halEventQuery(e));
     conf_expect_bytes(c, &b, 8);
 }
@@ -221,6 +242,53 @@ static void through_default(struct conf *c)
     CONF_OK(c, halStreamSynchronize(b));
     conf_check(c, *(uint32_t *)h == 43, "stream b overtook: it read %u",
                *(uint32_t *)h);
+}
+
+/* ... and so each time, not the first time alone. */
+static void default_repeated(struct conf *c)
+{
+    halModule_t module = api_module(c);
+    struct api_slow slow;
+    halStream_t s = NULL;
+    uint32_t *h = NULL;
+
+    CONF_OK(c, halStreamCreate(&s));
+    CONF_OK(c, halMallocHost((void **)&h, 8));
+    api_slow_make(c, module, 30, &slow);
+    for (uint32_t i = 1; i < 7; i++) {
+        api_slow_launch(c, &slow, i, i % 2 ? s : NULL);
+        CONF_OK(c, halMemcpyAsync(h, slow.words, 4, halMemcpyDeviceToHost,
+                                  i % 2 ? NULL : s));
+        CONF_OK(c, halStreamSynchronize(i % 2 ? NULL : s));
+        conf_check(c, h[0] == i, "round %u: the %s stream overtook: it read %u",
+                   i, i % 2 ? "default" : "blocking", h[0]);
+    }
+    CONF_OK(c, halStreamDestroy(s));
+}
+
+/* To wait for the default stream is to wait for the blocking ones. */
+static void default_sync(struct conf *c)
+{
+    halModule_t module = api_module(c);
+    struct api_slow slow;
+    halStream_t s = NULL;
+
+    CONF_OK(c, halStreamCreate(&s));
+    api_slow_make(c, module, 60, &slow);
+    api_slow_launch(c, &slow, 44, s);
+    CONF_OK(c, halStreamSynchronize(NULL));
+    halError_t left = halStreamQuery(s);
+    conf_check(c, left == halSuccess,
+               "the default stream is done, the blocking one: %s",
+               halGetErrorName(left));
+    api_slow_launch(c, &slow, 45, s);
+    usleep(2000); /* what the launch asked of the default stream is done */
+    halError_t early = halStreamQuery(NULL);
+    CONF_OK(c, halStreamSynchronize(NULL));
+    conf_check(c, early == halErrorNotReady,
+               "halStreamQuery(NULL) said %s while a blocking stream ran",
+               halGetErrorName(early));
+    CONF_OK(c, halStreamDestroy(s));
 }
 
 /* A non-blocking stream does not wait for the default stream. */
@@ -356,6 +424,42 @@ static void wait_across(struct conf *c)
     CONF_OK(c, halStreamSynchronize(a));
 }
 
+/* Across devices too, a wait is for the record that was the latest. */
+static void wait_across_rerecord(struct conf *c)
+{
+    int here = conf_device(c), there = conf_other_device(c, 0);
+    atomic_int *gate = conf_host(c, 2 * sizeof *gate);
+    double deadline = api_now_ms() + 20000;
+    halStream_t a = NULL, b = NULL;
+    halEvent_t e = NULL;
+
+    if (there < 0)
+        conf_end(c, CONF_UNSUPPORTED, "no other device in this process");
+    atomic_store(&gate[0], 0);
+    atomic_store(&gate[1], 0);
+    CONF_OK(c, halSetDevice(there));
+    CONF_OK(c, halStreamCreateWithFlags(&b, halStreamNonBlocking));
+    CONF_OK(c, halSetDevice(here));
+    CONF_OK(c, halStreamCreateWithFlags(&a, halStreamNonBlocking));
+    CONF_OK(c, halEventCreateWithFlags(&e, halEventDisableTiming));
+    CONF_OK(c, halLaunchHostFunc(a, api_wait_gate, &gate[0]));
+    CONF_OK(c, halEventRecord(e, a));
+    CONF_OK(c, halStreamWaitEvent(b, e, 0));
+    CONF_OK(c, halLaunchHostFunc(a, api_wait_gate, &gate[1]));
+    CONF_OK(c, halEventRecord(e, a));
+    usleep(20000);
+    halError_t early = halStreamQuery(b);
+    atomic_store(&gate[0], 1);
+    while (halStreamQuery(b) == halErrorNotReady && api_now_ms() < deadline)
+        usleep(500);
+    halError_t st = halStreamQuery(b);
+    atomic_store(&gate[1], 1);
+    CONF_OK(c, halStreamSynchronize(a));
+    CONF_OK(c, halStreamSynchronize(b));
+    conf_check(c, early == halErrorNotReady, "the wait was lost");
+    conf_check(c, st == halSuccess, "the wait followed a later record");
+}
+
 struct trail {
     atomic_int n;
     int order[16];
@@ -484,6 +588,7 @@ static void device_sync(struct conf *c)
 
 static const struct conf_case cases[] = {
     { "api.stream.create_destroy", create_destroy, .levels = CORE },
+    { "api.stream.stale_handle", stale_handle, .levels = CORE },
     { "api.stream.destroyed_handle", destroyed_handle, .levels = CORE },
     { "api.stream.foreign_handle", foreign_handle, .levels = CORE },
     { "api.stream.bad_arguments", bad_arguments, .levels = CORE },
@@ -494,10 +599,14 @@ static const struct conf_case cases[] = {
     { "api.stream.default.waits_for_blocking", default_waits, .levels = CORE },
     { "api.stream.default.blocking_waits", blocking_waits, .levels = CORE },
     { "api.stream.default.transitive", through_default, .levels = CORE },
+    { "api.stream.default.repeated", default_repeated, .levels = CORE },
+    { "api.stream.default.synchronize", default_sync, .levels = CORE },
     { "api.stream.default.non_blocking", non_blocking, .levels = CORE },
     { "api.stream.wait_event.same_device", wait_event, .levels = CORE },
     { "api.stream.wait_event.unrecorded", wait_unrecorded, .levels = CORE },
     { "api.stream.wait_event.rerecord", wait_then_rerecord, .levels = CORE },
+    { "api.stream.wait_event.cross_rerecord", wait_across_rerecord,
+      .levels = CORE },
     { "api.stream.wait_event.cross_device", wait_across, .levels = CORE },
     { "api.stream.host_func.order", host_func_order, .levels = CORE },
     { "api.stream.host_func.between", host_func_between, .levels = CORE },

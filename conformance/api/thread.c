@@ -8,12 +8,12 @@
 #include "conformance/api/api.h"
 #include "conformance/families.h"
 
-enum { THREADS = 8, ROUNDS = 25, N = 3000 };
+enum { THREADS = 8, DEVICES = 4, ROUNDS = 25, N = 3000 };
 
 struct job {
     int device;
     int id;
-    halFunction_t add; /* NULL: copies and fills only */
+    halFunction_t add; /* of `device` */
     char problem[256];
 };
 
@@ -55,17 +55,14 @@ static void *work(void *arg)
         TRY(halMallocAsync(&y, N * 4, s));
         TRY(halMemsetAsync(x, 0, N * 4, s));
         TRY(halMemsetAsync(y, 0xff, N * 4, s));
-        if (j->add)
-            TRY(halLaunchKernel(j->add, (halDim3){ N / 256 + 1, 1, 1 },
-                                (halDim3){ 0, 0, 0 }, args, 0, s));
-        else
-            TRY(halMemcpyAsync(y, x, N * 4, halMemcpyDeviceToDevice, s));
+        TRY(halLaunchKernel(j->add, (halDim3){ N / 256 + 1, 1, 1 },
+                            (halDim3){ 0, 0, 0 }, args, 0, s));
         TRY(halEventRecord(e, s));
         TRY(halMemcpyAsync(got, y, N * 4, halMemcpyDeviceToHost, s));
         TRY(halStreamSynchronize(s));
         TRY(halEventQuery(e));
         for (int i = 0; i < N; i++)
-            if (got[i] != (j->add ? a : 0)) {
+            if (got[i] != a) {
                 snprintf(j->problem, sizeof j->problem,
                          "thread %d, round %d: element %d is %g", j->id, r, i,
                          (double)got[i]);
@@ -106,32 +103,61 @@ static void eight_on_one(struct conf *c)
     run_jobs(c, jobs, THREADS);
 }
 
+/* The devices of the cases below, at most DEVICES, each with a module of its
+ * own; none is a job's to load. */
+struct loaded {
+    int n;
+    halModule_t module[DEVICES];
+    halFunction_t add[DEVICES];
+};
+
+static struct loaded load_on_all(struct conf *c)
+{
+    struct loaded l = { 0 };
+
+    CONF_OK(c, halGetDeviceCount(&l.n));
+    l.n = l.n < DEVICES ? l.n : DEVICES;
+    for (int d = 0; d < l.n; d++) {
+        CONF_OK(c, halSetDevice(d));
+        l.module[d] = api_module(c);
+        l.add[d] = api_function(c, l.module[d], "api_add");
+    }
+    CONF_OK(c, halSetDevice(conf_device(c)));
+    return l;
+}
+
+static void unload_all(struct conf *c, const struct loaded *l)
+{
+    for (int d = 0; d < l->n; d++)
+        CONF_OK(c, halModuleUnload(l->module[d]));
+}
+
 static void one_on_all(struct conf *c)
 {
-    int n = 0;
+    struct loaded l = load_on_all(c);
     struct job job = { 0 };
 
-    CONF_OK(c, halGetDeviceCount(&n));
-    for (int d = 0; d < n && d < 4; d++) {
+    for (int d = 0; d < l.n; d++) {
         job.device = d;
         job.id = d;
-        job.add = NULL;
+        job.add = l.add[d];
         work(&job);
         conf_check(c, !job.problem[0], "device %d: %s", d, job.problem);
     }
     CONF_OK(c, halSetDevice(conf_device(c)));
+    unload_all(c, &l);
 }
 
 static void each_on_its_own(struct conf *c)
 {
-    int n = 0;
+    struct loaded l = load_on_all(c);
     struct job jobs[THREADS];
 
-    CONF_OK(c, halGetDeviceCount(&n));
     memset(jobs, 0, sizeof jobs);
     for (int i = 0; i < THREADS; i++)
-        jobs[i] = (struct job){ i % (n < 4 ? n : 4), i, NULL, "" };
+        jobs[i] = (struct job){ i % l.n, i, l.add[i % l.n], "" };
     run_jobs(c, jobs, THREADS);
+    unload_all(c, &l);
 }
 
 static void *device_of_thread(void *arg)

@@ -14,10 +14,11 @@ enum {
     LENGTHS = 2,     /* kv_lens of 0, past kv_max, negative and in between */
     HEADS_FIRST = 4, /* k, v stored [b][h][s][d] */
     NO_LSE = 8,
-    STALE_NAN = 16, /* past kv_len the cache holds NaN */
-    SHARP = 32,     /* scores of hundreds */
-    ODD = 64,       /* pointers off their alignment */
-    PADDED = 128,   /* rows lie further apart than they are long */
+    STALE_NAN = 16,   /* past kv_len the cache holds NaN */
+    SHARP = 32,       /* scores of hundreds */
+    ODD = 64,         /* pointers off their alignment */
+    PADDED = 128,     /* rows lie further apart than they are long */
+    FUTURE_NAN = 256, /* the last value is NaN: earlier queries must not see */
 };
 
 struct shape {
@@ -62,6 +63,7 @@ static const struct shape shapes[] = {
     { "kv70001", 1, 1, 70001, 1, 1, 4, 4, 0 },
     { "q70001", 1, 70001, 3, 1, 1, 2, 2, 0 },
     { "heads_batch", 37, 2, 3, 128, 16, 4, 4, CAUSAL },
+    { "future_nan", 2, 8, 8, 2, 2, 16, 16, CAUSAL | FUTURE_NAN },
 };
 
 static const halDtype dtypes[][2] = {
@@ -185,6 +187,7 @@ static void run(struct conf *c)
     int32_t *lens = conf_host(c, (size_t)s->batch * sizeof *lens);
     int32_t *seen = conf_host(c, (size_t)s->batch * sizeof *seen);
     const int32_t *stale = s->flags & STALE_NAN ? seen : NULL;
+    const int32_t last[] = { (int32_t)s->kv_max - 1, (int32_t)s->kv_max - 1 };
     struct conf_buf dev_lens = { 0 };
     struct kx_tensor lse = { 0 };
     struct oracle_attention a;
@@ -192,7 +195,7 @@ static void run(struct conf *c)
     make_lengths(s, lens, seen);
     fill(c, &q, p->in, s->flags & SHARP ? 30 : 1, NULL, odd);
     fill(c, &k, p->in, 1, stale, odd);
-    fill(c, &v, p->in, 1, stale, odd);
+    fill(c, &v, p->in, 1, s->flags & FUTURE_NAN ? last : stale, odd);
     o.t = kx_output(c, p->out, o.span, odd);
     if (s->flags & LENGTHS)
         dev_lens = conf_upload(c, lens, (size_t)s->batch * sizeof *lens, 0);

@@ -513,24 +513,32 @@ static void interruption_leaves_a_report(void **state)
 {
     const struct timespec nap = { .tv_nsec = 800000000 };
     struct outcome o = { 0 };
-    char *text;
-    int status;
-    pid_t pid = fork();
+    char *text, first;
+    int status, out[2];
+    pid_t pid;
 
     (void)state;
+    assert_int_equal(pipe(out), 0);
+    pid = fork();
     if (pid == 0) {
         int null = open("/dev/null", O_WRONLY);
 
-        dup2(null, 1);
+        dup2(out[1], 1);
         dup2(null, 2);
+        close(out[0]);
+        close(out[1]);
         execl("/proc/self/exe", "test_runner", "conform", "--device", "cpu:0",
               "--case", "selftest.hang*", "--timeout", "100", "--jobs", "1",
               "--json", json_path, NULL);
         _exit(127);
     }
+    close(out[1]);
+    /* Its first word shows that it runs; the nap, that a worker does. */
+    assert_int_equal(read(out[0], &first, 1), 1);
     nanosleep(&nap, NULL);
     kill(pid, SIGINT);
     waitpid(pid, &status, 0);
+    close(out[0]);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), CONF_EXIT_UNRUN);
     text = read_file(json_path);

@@ -9,7 +9,7 @@
 struct fake_opencl {
     /* Every call that can fail counts; the one numbered fail_at (from 1) and,
      * if `lost`, all that follow return fail_code. */
-    int n_calls, fail_at, fail_code, lost;
+    _Atomic int n_calls, fail_at, fail_code, lost;
     char failed[64];   /* name of the call that failed */
     int n_live;        /* objects that were made and not released */
     int n_bad_handles; /* calls with an object that is none */

@@ -2,6 +2,8 @@
 /* Copies and fills: kinds, bounds, rows, and devices that differ. */
 #include "tests/hal/hal_test.h"
 
+#include <pthread.h>
+
 const struct hal_backend *const hal_builtin_backends[] = { &fake_backend,
                                                            &bare_backend, 0 };
 
@@ -59,6 +61,7 @@ static void kinds(void **state)
 {
     char *dev = device_buffer(0, N), *made = device_buffer(2, N);
     char host[N] = { 0 }, host2[N];
+    void *pinned;
 
     (void)state;
     FAILS(halErrorInvalidValue, "host memory",
@@ -84,6 +87,25 @@ static void kinds(void **state)
           halMemcpyPeer(dev, 1, made, 2, N));
     FAILS(halErrorInvalidDevice, "ordinals",
           halMemcpyPeer(dev, 0, made, 17, N));
+
+    /* Page-locked host memory is device memory only where it is mapped. */
+    OK(halSetDevice(2));
+    OK(halMallocHost(&pinned, N));
+    FAILS(halErrorInvalidPointer, "page-locked",
+          halMemcpy(pinned, host, N, halMemcpyHostToDevice));
+    FAILS(halErrorInvalidPointer, "page-locked",
+          halMemcpy(made, pinned, N, halMemcpyDeviceToDevice));
+    FAILS(halErrorInvalidPointer, "page-locked",
+          halMemcpyPeer(made, 2, pinned, 2, N));
+    OK(halMemcpy(made, pinned, N, halMemcpyHostToDevice));
+    OK(halFreeHost(pinned));
+    OK(halSetDevice(0));
+    OK(halHostAlloc(&pinned, N, halHostAllocMapped));
+    OK(halMemcpy(pinned, dev, N, halMemcpyDeviceToDevice));
+    OK(halFreeHost(pinned));
+    OK(halMallocManaged(&pinned, N, halMemAttachGlobal));
+    OK(halMemcpy(pinned, dev, N, halMemcpyDeviceToDevice));
+    OK(halFree(pinned));
     OK(halFree(dev));
     OK(halFree(made));
 }
@@ -308,6 +330,73 @@ static void free_waits_for_cross(void **state)
     OK(halStreamDestroy(s));
 }
 
+struct crossing {
+    char *from, *to;
+    unsigned char in[N];
+    halError_t st;
+};
+
+static void *cross_thread(void *arg)
+{
+    struct crossing *x = arg;
+
+    x->st = halMemcpy(x->to, x->from, N, halMemcpyDeviceToDevice);
+    return NULL;
+}
+
+/* Copies share a side stream, not their failures: the one that succeeds has
+ * copied, and one does. */
+static void cross_blame(void **state)
+{
+    struct crossing x[3];
+    int round, i;
+
+    (void)state;
+    for (i = 0; i < 3; i++) { /* the last goes the other way */
+        x[i].from = device_buffer(i == 2 ? 2 : 0, N);
+        x[i].to = device_buffer(i == 2 ? 0 : 2, N);
+    }
+    for (round = 0; round < 20; round++) {
+        pthread_t threads[3];
+        int n_failed = 0;
+
+        fake_delay_us(0);
+        for (i = 0; i < 3; i++) {
+            pattern(x[i].in, N, (unsigned)(round * 3 + i));
+            OK(halMemcpy(x[i].from, x[i].in, N, halMemcpyDefault));
+            OK(halMemset(x[i].to, 0, N));
+        }
+        OK(halSetDevice(2));
+        OK(halDeviceSynchronize());
+        OK(halSetDevice(0));
+        OK(halDeviceSynchronize());
+        fake_delay_us(500);
+        fake_fail_async(1 + (unsigned)round % 3, halErrorLaunchFailure);
+        for (i = 0; i < 3; i++)
+            assert_int_equal(
+                pthread_create(&threads[i], NULL, cross_thread, &x[i]), 0);
+        for (i = 0; i < 3; i++)
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        fake_fail_async(0, halSuccess);
+        fake_delay_us(0);
+        for (i = 0; i < 3; i++) {
+            unsigned char out[N];
+
+            if (x[i].st != halSuccess) {
+                n_failed++;
+                continue;
+            }
+            OK(halMemcpy(out, x[i].to, N, halMemcpyDefault));
+            assert_memory_equal(out, x[i].in, N);
+        }
+        assert_int_equal(n_failed, 1);
+    }
+    for (i = 0; i < 3; i++) {
+        OK(halFree(x[i].from));
+        OK(halFree(x[i].to));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +409,7 @@ int main(void)
         cmocka_unit_test_teardown(cross_large, reset_all),
         cmocka_unit_test_teardown(asynchronous, reset_all),
         cmocka_unit_test_teardown(free_waits_for_cross, reset_all),
+        cmocka_unit_test_teardown(cross_blame, reset_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -289,7 +289,25 @@ static void reach(void **state)
     OK(halMemcpy(mapped, peer, 64, halMemcpyDefault));
     assert_true(mapped[3] == 2 && mapped[4] == 1);
     OK(halFreeHost(mapped));
-    OK(halFree(peer));
+
+    /* Ending the access waits for who uses it, for free will not. */
+    OK(halDeviceEnablePeerAccess(1, 0));
+    fake_delay_us(20000);
+    OK(halLaunchKernel(f, one, any, args, 0, NULL));
+    OK(halDeviceDisablePeerAccess(1));
+    OK(halStreamQuery(NULL));
+
+    /* A reset of the peer waits, too, and ends the access. */
+    OK(halDeviceEnablePeerAccess(1, 0));
+    OK(halLaunchKernel(f, one, any, args, 0, NULL));
+    OK(halSetDevice(1));
+    OK(halDeviceReset());
+    OK(halSetDevice(0));
+    OK(halStreamQuery(NULL));
+    fake_delay_us(0);
+    FAILS(halErrorPeerAccess, "not on", halDeviceDisablePeerAccess(1));
+    OK(halDeviceEnablePeerAccess(1, 0));
+    OK(halDeviceDisablePeerAccess(1));
 }
 
 static void occupancy(void **state)

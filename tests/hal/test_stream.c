@@ -358,6 +358,33 @@ static void late_errors(void **state)
     OK(halStreamDestroy(s));
 }
 
+/* A sync that fails by itself does not take the stored error with it. */
+static void one_error_a_time(void **state)
+{
+    halStream_t s;
+    void *p;
+    int i;
+
+    (void)state;
+    OK(halStreamCreate(&s));
+    for (i = 0; i < 2; i++) {
+        OK(halMalloc(&p, 64));
+        fake_fail_async(1, halErrorLaunchFailure);
+        OK(halMemsetAsync(p, 0, 64, s));
+        OK(halFree(p));
+        /* The device asks its default stream first. */
+        fake_fail_at(i ? 2 : 1, halErrorMemoryAllocation);
+        FAILS(halErrorMemoryAllocation, "stream_sync",
+              i ? halDeviceSynchronize() : halStreamSynchronize(s));
+        assert_true(fake_has_failed());
+        fake_fail_at(0, halSuccess);
+        FAILS(halErrorLaunchFailure, "failed",
+              i ? halDeviceSynchronize() : halStreamSynchronize(s));
+        OK(halDeviceSynchronize());
+    }
+    OK(halStreamDestroy(s));
+}
+
 static void lost(void **state)
 {
     halStream_t s;
@@ -396,17 +423,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, finish)
     const struct CMUnitTest tests[] = {
-        T(create),
-        T(handles),
-        T(query),
-        T(legacy_order),
-        T(legacy_is_free),
-        T(events),
-        T(wait_event),
-        T(wait_keeps_record),
-        T(reset_while_waited),
-        T(late_errors),
-        T(lost),
+        T(create),       T(handles),           T(query),
+        T(legacy_order), T(legacy_is_free),    T(events),
+        T(wait_event),   T(wait_keeps_record), T(reset_while_waited),
+        T(late_errors),  T(one_error_a_time),  T(lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
