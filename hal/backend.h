@@ -75,18 +75,18 @@ union hal_arg {
 };
 
 struct hal_launch {
-    uint32_t grid[3]; /* groups, each >= 1 and within info.max_grid */
-    uint32_t shared_bytes; /* dynamic */
-    uint32_t n_args;       /* == desc->n_params */
+    uint32_t grid[3];          /* groups, each >= 1 and within info.max_grid */
+    uint32_t shared_bytes;     /* dynamic */
+    uint32_t n_args;           /* == desc->n_params */
     const union hal_arg *args; /* copied before the op returns */
 };
 
 /* What device_open fills in. */
 struct hal_dev_info {
-    uint32_t size;      /* sizeof, set by the backend */
-    uint8_t target;     /* enum hal_target of the images it runs */
-    uint64_t caps;      /* HAL_CAP_* it has */
-    uint32_t version;   /* of the driver: major * 1000 + minor * 10 */
+    uint32_t size;             /* sizeof, set by the backend */
+    uint8_t target;            /* enum hal_target of the images it runs */
+    uint64_t caps;             /* HAL_CAP_* it has */
+    uint32_t version;          /* of the driver: major * 1000 + minor * 10 */
     struct halDeviceProp prop; /* halName, standsOn: left to the core */
 };
 
@@ -137,8 +137,8 @@ struct hal_ops {
                            void *mem, uint64_t offset, uint64_t size,
                            unsigned flags);
     halError_t (*copy)(struct hal_dev *dev, void *stream, void *dst_mem,
-                       uint64_t dst_offset, void *src_mem,
-                       uint64_t src_offset, uint64_t size);
+                       uint64_t dst_offset, void *src_mem, uint64_t src_offset,
+                       uint64_t size);
     /* Repeats the low pattern_bytes (1, 2 or 4) of pattern; offset and size
      * are multiples of pattern_bytes, of nothing else. */
     halError_t (*fill)(struct hal_dev *dev, void *stream, void *mem,
@@ -157,8 +157,7 @@ struct hal_ops {
     void (*event_destroy)(struct hal_dev *dev, void *event);
     /* Completes when all earlier work on the stream has.  Replaces an earlier
      * record; waits made on that one keep their meaning. */
-    halError_t (*event_record)(struct hal_dev *dev, void *stream,
-                               void *event);
+    halError_t (*event_record)(struct hal_dev *dev, void *stream, void *event);
     /* The latest record; one that was never recorded counts as done.
      * query: halErrorNotReady (without hal_fail) while unfinished. */
     halError_t (*event_query)(struct hal_dev *dev, void *event);
@@ -192,14 +191,13 @@ struct hal_opt_ops {
     /* Default: page-aligned plain memory, which the core then marks pinned.
      * flags: halHostAlloc*.  *out_mem may be set so that kernels reach it (its
      * addr is the device pointer, NULL: none). */
-    halError_t (*host_alloc)(struct hal_dev *dev, uint64_t size,
-                             unsigned flags, void **out_host,
-                             struct hal_mem *out_mem);
+    halError_t (*host_alloc)(struct hal_dev *dev, uint64_t size, unsigned flags,
+                             void **out_host, struct hal_mem *out_mem);
     void (*host_free)(struct hal_dev *dev, void *host, void *mem);
 
     /* Default: nothing is done; copies of the range count as pinned. */
-    halError_t (*host_register)(struct hal_dev *dev, void *host,
-                                uint64_t size, struct hal_mem *out_mem);
+    halError_t (*host_register)(struct hal_dev *dev, void *host, uint64_t size,
+                                struct hal_mem *out_mem);
     void (*host_unregister)(struct hal_dev *dev, void *host, void *mem);
 
     /* Default: 0, 0. */
@@ -217,8 +215,7 @@ struct hal_opt_ops {
     halError_t (*copy_2d)(struct hal_dev *dev, void *stream, void *dst_mem,
                           uint64_t dst_offset, uint64_t dst_pitch,
                           void *src_mem, uint64_t src_offset,
-                          uint64_t src_pitch, uint64_t width,
-                          uint64_t height);
+                          uint64_t src_pitch, uint64_t width, uint64_t height);
 };
 
 /* The head of every device struct; the backend fills all but `core`. */

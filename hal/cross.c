@@ -74,11 +74,12 @@ static halError_t side_run(struct hal_stream *s, const struct hal_copy *c)
         goto out;
     st = hal__rows_submit(s, c);
     hal__stream_end(s);
-    if (st == halSuccess) {
+    if (st == halSuccess)
         st = hal__stream_sync(s);
-    } else { /* rows that were submitted are this copy's too */
+    if (st != halSuccess) { /* what was submitted may still run */
         memcpy(text, halGetErrorDetail(), sizeof text);
-        (void)hal__stream_sync(s);
+        hal__stream_settle_locked(s);
+        (void)hal__deferred_take(&s->deferred); /* this copy's too */
         (void)hal_fail(st, "%s", text);
     }
 out:

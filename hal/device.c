@@ -161,14 +161,13 @@ halError_t hal__device_check(struct hal_device *d, halError_t st)
 
 /* ---- waiting ------------------------------------------------------------ */
 
-void hal__stream_settle(struct hal_stream *s)
+void hal__stream_settle_locked(struct hal_stream *s)
 {
     struct hal_device *d = s->obj.dev;
     int i;
 
     /* A sync that hands out an error of earlier work, or fails itself, need
      * not have waited to the end: it is asked until it is content. */
-    hal__side_lock(s);
     for (i = 0; i < SETTLE_TRIES; i++) {
         halError_t st =
             hal__device_check(d, d->ops->stream_sync(d->dev, s->impl));
@@ -179,7 +178,28 @@ void hal__stream_settle(struct hal_stream *s)
         if (st == halErrorDeviceLost)
             break;
     }
+}
+
+void hal__stream_settle(struct hal_stream *s)
+{
+    hal__side_lock(s);
+    hal__stream_settle_locked(s);
     hal__side_unlock(s);
+}
+
+void hal__device_pass(struct hal_device *d)
+{
+    struct hal_object *obj;
+    uint64_t after = 0;
+
+    while ((obj = hal__object_next(d, HAL_KIND_STREAM, after))) {
+        struct hal_stream *s = HAL_ITEM(obj, struct hal_stream, obj);
+
+        pthread_mutex_lock(&s->lock);
+        pthread_mutex_unlock(&s->lock);
+        after = obj->serial;
+        hal__object_release(obj);
+    }
 }
 
 void hal__device_quiesce(struct hal_device *d)

@@ -209,16 +209,25 @@ void hal__object_release(struct hal_object *obj)
     pthread_mutex_unlock(&free_lock);
 }
 
-int hal__object_kill(struct hal_object *obj)
+int hal__object_retire(struct hal_object *obj)
 {
     struct slot *slot = slot_at(obj->slot);
-    uint64_t state = atomic_fetch_and(&slot->state, ~ALIVE);
 
-    if (!(state & ALIVE))
-        return 0;
+    return (atomic_fetch_and(&slot->state, ~ALIVE) & ALIVE) != 0;
+}
+
+void hal__object_unlist(struct hal_object *obj)
+{
     pthread_mutex_lock(&obj->dev->lock);
     hal__list_remove(&obj->link);
     pthread_mutex_unlock(&obj->dev->lock);
+}
+
+int hal__object_kill(struct hal_object *obj)
+{
+    if (!hal__object_retire(obj))
+        return 0;
+    hal__object_unlist(obj);
     return 1;
 }
 

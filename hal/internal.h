@@ -110,8 +110,12 @@ halError_t hal__object_get(const void *handle, enum hal_kind kind,
 void hal__object_retain(struct hal_object *obj);
 /* The last release closes and frees. */
 void hal__object_release(struct hal_object *obj);
-/* Makes the handle stale and unlists the object; 1 for the one caller that
- * did, who then owes a release. */
+/* Makes the handle stale; 1 for the one caller that did, who then owes an
+ * unlist and a release. */
+int hal__object_retire(struct hal_object *obj);
+/* Walks of the device no longer meet the object. */
+void hal__object_unlist(struct hal_object *obj);
+/* Both at once; 1 for the one caller, who then owes a release. */
 int hal__object_kill(struct hal_object *obj);
 /* The first object of the device with this kind and serial > after, with a
  * reference, or NULL: a walk that needs no memory and holds no lock. */
@@ -315,6 +319,7 @@ struct hal_stream {
     unsigned flags;
     int priority;
     int is_blocking; /* ordered against the default stream */
+    int is_closing;  /* takes no more work; under lock */
     struct hal_link blocking_link;
     _Atomic uint64_t seen_null; /* the default stream's epoch it waited for */
     atomic_int dirty;           /* work since the default stream waited */
@@ -351,6 +356,11 @@ halError_t hal__stream_begin(struct hal_stream *s);
 void hal__stream_end(struct hal_stream *s);
 /* Waits until nothing runs; errors are kept for the next synchronisation. */
 void hal__stream_settle(struct hal_stream *s);
+/* The same for who holds the side lock already. */
+void hal__stream_settle_locked(struct hal_stream *s);
+/* Returns when every submission that is being made now has been made: who
+ * submits has looked its pointers up under its stream's lock. */
+void hal__device_pass(struct hal_device *d);
 /* Waits; returns and clears errors of asynchronous work. */
 halError_t hal__stream_sync(struct hal_stream *s);
 /* Makes the default stream wait for the others; its lock is held. */

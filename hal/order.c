@@ -50,6 +50,15 @@ halError_t hal__order_null_locked(struct hal_device *d)
     return halSuccess;
 }
 
+/* Another thread may be destroying the stream that this one still holds. */
+static halError_t check_open_locked(const struct hal_stream *s)
+{
+    if (s->is_closing)
+        return hal_fail(halErrorInvalidHandle,
+                        "the stream is being destroyed by another thread");
+    return halSuccess;
+}
+
 /* Leaves with s's lock held on success. */
 static halError_t begin_behind_null(struct hal_device *d, struct hal_stream *s)
 {
@@ -65,6 +74,8 @@ static halError_t begin_behind_null(struct hal_device *d, struct hal_stream *s)
             d->null_recorded = epoch;
     }
     pthread_mutex_lock(&s->lock);
+    if (st == halSuccess)
+        st = check_open_locked(s);
     if (st == halSuccess)
         st = hal__device_check(
             d, d->ops->stream_wait(d->dev, s->impl, null->order_event));
@@ -88,9 +99,7 @@ halError_t hal__stream_begin(struct hal_stream *s)
         atomic_load(&d->null_epoch) != atomic_load(&s->seen_null))
         return begin_behind_null(d, s);
     pthread_mutex_lock(&s->lock);
-    if (s != d->null_stream)
-        return halSuccess;
-    st = hal__order_null_locked(d);
+    st = s == d->null_stream ? hal__order_null_locked(d) : check_open_locked(s);
     if (st != halSuccess)
         pthread_mutex_unlock(&s->lock);
     return st;

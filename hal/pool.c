@@ -227,6 +227,8 @@ static halError_t pool_free(void *ptr, struct hal_stream *s)
     if (st != halSuccess)
         goto out;
     hal__alloc_wait_unused(a);
+    /* A launch on another stream may have looked the block up already. */
+    hal__device_pass(d);
     b->mem = a->mem;
     b->capacity = a->capacity;
     b->serial = s->obj.serial;

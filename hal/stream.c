@@ -220,12 +220,20 @@ halError_t halStreamDestroy(halStream_t stream)
     st = hal__object_get(stream, HAL_KIND_STREAM, &obj);
     if (st != halSuccess)
         return hal__done(st);
-    if (hal__object_kill(obj)) {
+    if (hal__object_retire(obj)) {
         struct hal_stream *s = HAL_ITEM(obj, struct hal_stream, obj);
-        halError_t late = hal__stream_sync(s);
+        halError_t late;
 
+        /* No work after this.  What there is, whoever waits for the device
+         * must find until it is done: halFree gives its memory away. */
+        pthread_mutex_lock(&s->lock);
+        s->is_closing = 1;
+        pthread_mutex_unlock(&s->lock);
+        late = hal__stream_sync(s);
         if (late != halSuccess)
             hal__deferred_set(&obj->dev->deferred, late);
+        hal__stream_settle(s);
+        hal__object_unlist(obj);
         hal__object_release(obj);
     } else {
         st = hal_fail(halErrorInvalidHandle,

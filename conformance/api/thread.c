@@ -4,6 +4,8 @@
  * device, and the current device of each thread.
  */
 #include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 #include "conformance/api/api.h"
 #include "conformance/families.h"
@@ -160,6 +162,63 @@ static void each_on_its_own(struct conf *c)
     unload_all(c, &l);
 }
 
+struct ender {
+    int device;
+    halStream_t stream;
+    halError_t st;
+    atomic_int done;
+};
+
+static void *destroy_stream(void *arg)
+{
+    struct ender *e = arg;
+
+    e->st = halStreamDestroy(e->stream);
+    atomic_store(&e->done, 1);
+    return NULL;
+}
+
+static void *sync_device(void *arg)
+{
+    struct ender *e = arg;
+
+    e->st = halSetDevice(e->device);
+    if (e->st == halSuccess)
+        e->st = halDeviceSynchronize();
+    atomic_store(&e->done, 1);
+    return NULL;
+}
+
+/* While one thread destroys a stream with work, another's wait for the device
+ * still waits for that work: halFree relies on it. */
+static void destroy_and_synchronize(struct conf *c)
+{
+    struct conf_buf b = conf_alloc(c, 4096, 0);
+    atomic_int *gate = conf_host(c, sizeof *gate);
+    struct ender end = { .device = conf_device(c) }, sync = end;
+    pthread_t threads[2];
+
+    atomic_store(gate, 0);
+    CONF_OK(c, halStreamCreateWithFlags(&end.stream, halStreamNonBlocking));
+    CONF_OK(c, halLaunchHostFunc(end.stream, api_wait_gate, gate));
+    CONF_OK(c, halMemsetAsync(b.mem, 3, 4096, end.stream));
+    CONF_TRUE(c, !pthread_create(&threads[0], NULL, destroy_stream, &end));
+    usleep(100000);
+    CONF_TRUE(c, !pthread_create(&threads[1], NULL, sync_device, &sync));
+    usleep(100000);
+    int early = atomic_load(&sync.done), gone = atomic_load(&end.done);
+    atomic_store(gate, 1);
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    conf_check(c, !gone, "halStreamDestroy did not wait for the stream");
+    conf_check(c, !early,
+               "halDeviceSynchronize did not wait for a stream "
+               "that another thread was destroying");
+    CONF_OK(c, end.st);
+    CONF_OK(c, sync.st);
+    conf_expect_bytes(c, &b, 3);
+}
+
 static void *device_of_thread(void *arg)
 {
     int *device = arg;
@@ -188,6 +247,8 @@ static const struct conf_case cases[] = {
     { "api.thread.one_on_all_devices", one_on_all, .levels = CORE },
     { "api.thread.each_on_its_own", each_on_its_own, .levels = CORE },
     { "api.thread.current_device", current_device, .levels = CORE },
+    { "api.thread.destroy_and_synchronize", destroy_and_synchronize,
+      .levels = CORE },
     { 0 },
 };
 

@@ -453,6 +453,41 @@ static int is_gone(const char *dir)
     return gone;
 }
 
+/* A compiler that says yes, and what it made is none. */
+static void test_lying_compiler(void **state)
+{
+    static const char *const makes[] = {
+        "",               /* no file */
+        ": > \"$out\"\n", /* an empty one */
+        "printf '\\177EL' > \"$out\"\n",
+        "echo 'no shared object' > \"$out\"\n",
+        "mkdir \"$out\"\n",
+        "mkfifo \"$out\"\n",
+    };
+    char path[] = "/tmp/halcyon-test-XXXXXX", text[200], says[100];
+    struct compile_target cpu = { HAL_TARGET_CPU, ~0ull, 0, 0 };
+    struct halbin bin = { 0 };
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(chmod(path, 0700), 0);
+    setenv("HALCYON_CC", path, 1);
+    snprintf(says, sizeof says, "the compiler (%s) wrote no shared object",
+             path);
+    for (size_t i = 0; i < sizeof makes / sizeof makes[0]; i++) {
+        snprintf(text, sizeof text,
+                 "#!/bin/sh\nfor out; do :; done\n%sexit 0\n", makes[i]);
+        write_script(path, text);
+        assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_ERROR);
+        if (!strstr(msg.text, says))
+            fail_msg("%zu: \"%s\"", i, msg.text);
+    }
+    unsetenv("HALCYON_CC");
+    unlink(path);
+}
+
 static void test_hanging_compiler(void **state)
 {
     char dir[] = "/tmp/halcyon-test-XXXXXX", path[64];
@@ -478,9 +513,6 @@ static void test_hanging_compiler(void **state)
                        "exit 1\n");
     assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_ERROR);
     assert_string_equal(msg.text, "x: error: oh");
-
-    write_script(path, "#!/bin/sh\nexit 0\n"); /* says yes, makes nothing */
-    assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_IO);
 
     write_script(path, "#!/bin/sh\nkill -9 $$\n");
     assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_ERROR);
@@ -570,6 +602,7 @@ int main(void)
         cmocka_unit_test(test_two_kernels),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_expand),
+        cmocka_unit_test(test_lying_compiler),
         cmocka_unit_test(test_hanging_compiler),
         cmocka_unit_test(test_cached),
         cmocka_unit_test(test_threads),

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -109,7 +110,11 @@ static void test_compile_and_list(void **state)
     assert_null(strstr(output, "cpu"));
     expect("--expand opencl -DK=x -DVALUE=3.5f a.k", 0, "3.5f");
     expect("--expand cuda --instance 1 -DK=x a.k", 1, "there are 1 instances");
-    expect("--expand frob a.k", 1, "'frob' is no variant");
+    expect("--expand frob a.k", 2, "'frob' is no variant");
+    expect("--expand meta:nope a.k", 2, "'meta:nope' is no variant");
+    expect("--expand meta: a.k", 2, "'meta:' is no variant");
+    expect("--expand meta:opencl -DK=x -DVALUE=1.0f a.k", 0, "");
+    expect("--expand meta -DK=x -DVALUE=1.0f a.k", 0, "");
 }
 
 static void test_merge(void **state)
@@ -122,9 +127,45 @@ static void test_merge(void **state)
     expect("--merge -o n.halbin m.halbin 2.halbin", 1,
            "kernel 'two' is in m.halbin and in 2.halbin");
     assert_int_equal(access("n.halbin", F_OK), -1);
-    expect("--merge -o e.halbin", 0, ""); /* of nothing: the stock of a tree
-                                             without kernels */
-    expect("--list e.halbin", 0, "0 kernels");
+    expect("--merge -o e.halbin", 2, "no file");
+    assert_int_equal(access("e.halbin", F_OK), -1);
+}
+
+/* An input is refused as the output, under whatever name. */
+static void test_own_input(void **state)
+{
+    (void)state;
+    put_file("own.k", source);
+    assert_int_equal(link("own.k", "hard.k"), 0);
+    assert_int_equal(symlink("own.k", "soft.k"), 0);
+    expect("-o own.k --target opencl -DK=x -DVALUE=1.0f own.k", 2,
+           "-o own.k is an input too");
+    expect("-o hard.k --target opencl -DK=x -DVALUE=1.0f a.k ./own.k", 2,
+           "is an input too");
+    expect("-o soft.k --target opencl -DK=x -DVALUE=1.0f own.k", 2,
+           "is an input too");
+    expect("--expand opencl -o own.k -DK=x -DVALUE=1.0f own.k", 2,
+           "is an input too");
+    expect("--expand opencl -DK=x -DVALUE=1.0f own.k", 0, "1.0f");
+    expect("--target cuda -o o1.halbin -DK=one -DVALUE=1.0f a.k", 0, "");
+    expect("--target cuda -o o2.halbin -DK=two -DVALUE=1.0f a.k", 0, "");
+    expect("--merge -o o1.halbin o1.halbin o2.halbin", 2, "is an input too");
+    expect("--list o1.halbin", 0, "o1.halbin: 1 kernels");
+    /* what an earlier run wrote is written anew */
+    expect("--merge -o o3.halbin o1.halbin o2.halbin", 0, "");
+    expect("--merge -o o3.halbin o1.halbin o2.halbin", 0, "");
+}
+
+/* A pipe without a writer would be waited for. */
+static void test_no_plain_file(void **state)
+{
+    (void)state;
+    assert_int_equal(mkfifo("fifo", 0600), 0);
+    expect("-o x.halbin fifo", 1, "fifo: no regular file");
+    expect("--list fifo", 1, "fifo: no regular file");
+    expect("--merge -o x.halbin fifo", 1, "fifo: no regular file");
+    expect("--list /dev/null", 1, "/dev/null: no regular file");
+    expect("--list .", 1, "halcc: .: ");
 }
 
 static void test_errors(void **state)
@@ -186,6 +227,8 @@ int main(void)
         cmocka_unit_test(test_compile_and_list),
         cmocka_unit_test(test_merge),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_own_input),
+        cmocka_unit_test(test_no_plain_file),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
