@@ -9,6 +9,7 @@
 #include "compiler/halbin.h"
 #include "compiler/tool.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -220,6 +221,29 @@ static enum compile_status io_error(struct hal_message *msg, const char *what,
     return error == ENOMEM ? COMPILE_NO_MEMORY : COMPILE_IO;
 }
 
+/* What a compiler that said yes has written. */
+static enum compile_status read_object(const char *path, const char *name,
+                                       void **out_bytes, size_t *out_size,
+                                       struct hal_message *msg)
+{
+    void *bytes = NULL;
+    size_t size = 0;
+    int e = file_read(path, OBJECT_LIMIT, &bytes, &size);
+
+    if (e && e != ENOENT && e != EINVAL && e != EISDIR)
+        return io_error(msg, "read", path, e);
+    if (e || size < SELFMAG || memcmp(bytes, ELFMAG, SELFMAG) != 0) {
+        free(bytes);
+        snprintf(msg->text, sizeof msg->text,
+                 "%.200s:1: the compiler (%.100s) wrote no shared object", name,
+                 setting("HALCYON_CC", "cc"));
+        return COMPILE_ERROR;
+    }
+    *out_bytes = bytes;
+    *out_size = size;
+    return COMPILE_OK;
+}
+
 /* Writes the texts, runs the command, reads the object. */
 static enum compile_status compile_in(const char *dir, struct command *c,
                                       const char *const *texts,
@@ -258,8 +282,7 @@ static enum compile_status compile_in(const char *dir, struct command *c,
         first_complaint(r.output.bytes ? r.output.bytes : "", name, msg);
         st = COMPILE_ERROR;
     } else {
-        e = file_read(path, OBJECT_LIMIT, out_bytes, out_size);
-        st = e ? io_error(msg, "read", path, e) : COMPILE_OK;
+        st = read_object(path, name, out_bytes, out_size, msg);
     }
     buffer_free(&r.output);
     return st;

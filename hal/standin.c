@@ -8,9 +8,12 @@
 #include "hal/profile.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct hal_text_file {
     const char *name, *text;
@@ -61,6 +64,18 @@ static int is_known(const struct hal_registry *reg, const char *name)
 }
 
 /* A profile that cannot be used stays in the list, with the reason. */
+static void add_unusable(struct hal_registry *reg, const char *file,
+                         const char *why)
+{
+    const char *base = strrchr(file, '/');
+    char name[64];
+
+    base = base ? base + 1 : file;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(base, "."), base);
+    if (!is_known(reg, name))
+        hal__known_add(reg, name, why);
+}
+
 static void add_profile(struct hal_registry *reg, const char *file,
                         const char *text, size_t size)
 {
@@ -72,12 +87,7 @@ static void add_profile(struct hal_registry *reg, const char *file,
 
     p = hal__profile_parse(file, text, size, &msg);
     if (!p) {
-        const char *base = strrchr(file, '/');
-
-        base = base ? base + 1 : file;
-        snprintf(about, sizeof about, "%.*s", (int)strcspn(base, "."), base);
-        if (!is_known(reg, about))
-            hal__known_add(reg, about, msg.text);
+        add_unusable(reg, file, msg.text);
         return;
     }
     if (is_known(reg, p->id)) { /* HALCYON_PROFILE_PATH comes first */
@@ -107,14 +117,22 @@ static void add_file(struct hal_registry *reg, const char *path)
 {
     /* One byte more than a profile may have, so that too much is seen. */
     const size_t most = ((size_t)64 << 10) + 1;
-    FILE *f = fopen(path, "rb");
-    char *text = malloc(most);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* no FIFO waits */
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
+    char *text = malloc(most), why[4200];
+    struct stat is;
 
-    if (f && text)
+    if (f && fstat(fd, &is) == 0 && !S_ISREG(is.st_mode)) {
+        snprintf(why, sizeof why, "%s: no regular file", path);
+        add_unusable(reg, path, why);
+    } else if (f && text) {
         add_profile(reg, path, text, fread(text, 1, most, f));
+    }
     free(text);
     if (f)
         fclose(f);
+    else if (fd >= 0)
+        close(fd);
 }
 
 static int is_ini(const struct dirent *entry)

@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,39 +63,36 @@ static void *out_of_memory(void)
     return NULL;
 }
 
-/* NUL-terminated; NULL after a message. */
+/* NUL-terminated; NULL after a message.  A pipe would be waited for. */
 static char *read_file(const char *path, size_t *out_size)
 {
-    FILE *f = fopen(path, "rb");
-    size_t size = 0, room = 1 << 16;
-    char *bytes = f ? malloc(room + 1) : NULL, *more;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
+    const char *why = NULL;
+    char *bytes = NULL;
+    struct stat is;
 
-    if (!f) {
-        fprintf(stderr, "halcc: %s: %s\n", path, strerror(errno));
-        return NULL;
+    if (!f || fstat(fd, &is) != 0)
+        why = strerror(errno);
+    else if (!S_ISREG(is.st_mode))
+        why = "no regular file";
+    else if (!(bytes = malloc((size_t)is.st_size + 1)))
+        why = "out of memory";
+    if (bytes) {
+        *out_size = fread(bytes, 1, (size_t)is.st_size, f);
+        bytes[*out_size] = 0;
+        if (ferror(f))
+            why = strerror(errno);
     }
-    while (bytes) {
-        size += fread(bytes + size, 1, room - size, f);
-        if (size < room)
-            break;
-        room *= 2;
-        more = realloc(bytes, room + 1);
-        if (!more)
-            free(bytes);
-        bytes = more;
-    }
-    if (!bytes) {
-        out_of_memory();
-    } else if (ferror(f)) {
-        fprintf(stderr, "halcc: %s: %s\n", path, strerror(errno));
-        free(bytes);
-        bytes = NULL;
-    } else {
-        bytes[size] = 0;
-        *out_size = size;
-    }
-    fclose(f);
-    return bytes;
+    if (f)
+        fclose(f);
+    else if (fd >= 0)
+        close(fd);
+    if (!why)
+        return bytes;
+    fprintf(stderr, "halcc: %s: %s\n", path, why);
+    free(bytes);
+    return NULL;
 }
 
 /* Written aside and renamed, so that no half file is left; "-": stdout.
@@ -598,6 +596,34 @@ static int parse(struct options *o, int argc, char **argv)
     return code;
 }
 
+static int is_input(const struct options *o, const char *out)
+{
+    struct stat is, in;
+
+    if (!strcmp(out, "-") || stat(out, &is) != 0)
+        return 0;
+    for (uint32_t i = 0; i < o->n_files; i++)
+        if (stat(o->files[i], &in) == 0 && in.st_dev == is.st_dev &&
+            in.st_ino == is.st_ino)
+            return 1;
+    return 0;
+}
+
+/* What compile_expand takes: a variant, meta or meta:VARIANT. */
+static int can_expand(const char *name)
+{
+    uint32_t n;
+    const struct compile_variant *variants = compile_variants(&n);
+
+    if (!strcmp(name, "meta"))
+        return 1;
+    name += strncmp(name, "meta:", 5) ? 0 : 5;
+    while (n-- > 0)
+        if (!strcmp(name, variants[n].name))
+            return 1;
+    return 0;
+}
+
 static int check(const struct options *o)
 {
     if (o->list + o->merge + (o->expand != NULL) > 1)
@@ -605,10 +631,14 @@ static int check(const struct options *o)
                            "each other");
     if (o->merge && !o->out)
         return usage_error("--merge wants %s", "-o OUT.halbin");
-    if (!o->n_files && !o->merge)
+    if (!o->n_files)
         return usage_error("%s", "no file");
     if (o->expand && o->n_files != 1)
         return usage_error("--expand wants %s", "one file");
+    if (o->expand && !can_expand(o->expand))
+        return usage_error("--expand: '%s' is no variant", o->expand);
+    if (o->out && is_input(o, o->out))
+        return usage_error("-o %s is an input too", o->out);
     if (o->json && !o->list)
         return usage_error("--json goes with %s", "--list");
     return 0;

@@ -15,12 +15,12 @@ typedef int hal_T_i32;
 typedef uint hal_T_u32;
 typedef float16 v16;
 
-#define FN(T)    static inline T
-#define UNROLL   __attribute__((opencl_unroll_hint))
-#define FLOAT(x) ((float)(x))
-#define INT(x)   ((int)(x))
-#define UINT(x)  ((uint)(x))
-#define IDX(x)   ((idx)(x))
+#define FN(T)         static inline T
+#define UNROLL        __attribute__((opencl_unroll_hint))
+#define FLOAT(x)      ((float)(x))
+#define INT(x)        ((int)(x))
+#define UINT(x)       ((uint)(x))
+#define IDX(x)        ((idx)(x))
 #define HAL_TO_i8(v)  ((char)(v))
 #define HAL_TO_u8(v)  ((uchar)(v))
 #define HAL_TO_i16(v) ((short)(v))
@@ -45,36 +45,36 @@ typedef float16 v16;
 #define HAL_SCRATCH  , hal_scratch
 #define HAL_AT(b, i) (b)[i]
 
-#include "hal_math.h"
 #include "hal_gpu.h"
+#include "hal_math.h"
 
 /* ---- group operations: 16 partial results, so that few threads wait ---- */
 
 #if GROUP == 1
-#define HAL_GROUP_OP(name, T, IN_, OUT_, init, OP)      \
-    FN(T) name(T v, __local uint *s)                    \
-    {                                                   \
-        return v;                                       \
+#define HAL_GROUP_OP(name, T, IN_, OUT_, init, OP) \
+    FN(T) name(T v, __local uint *s)               \
+    {                                              \
+        return v;                                  \
     }
 #define HAL_SCRATCH_SIZE 1
 #else
-#define HAL_GROUP_OP(name, T, IN_, OUT_, init, OP)      \
-    FN(T) name(T v, __local uint *s)                    \
-    {                                                   \
-        uint l = hal_lid;                               \
-        s[l] = IN_(v);                                  \
-        barrier(CLK_LOCAL_MEM_FENCE);                   \
-        if (l < 16) {                                   \
-            T p = init;                                 \
-            for (uint j = l; j < GROUP; j += 16)        \
-                p = OP(OUT_(s[j]), p);                  \
-            s[GROUP + l] = IN_(p);                      \
-        }                                               \
-        barrier(CLK_LOCAL_MEM_FENCE);                   \
-        T r = init;                                     \
-        for (uint j = 0; j < 16 && j < GROUP; j++)      \
-            r = OP(OUT_(s[GROUP + j]), r);              \
-        return r;                                       \
+#define HAL_GROUP_OP(name, T, IN_, OUT_, init, OP) \
+    FN(T) name(T v, __local uint *s)               \
+    {                                              \
+        uint l = hal_lid;                          \
+        s[l] = IN_(v);                             \
+        barrier(CLK_LOCAL_MEM_FENCE);              \
+        if (l < 16) {                              \
+            T p = init;                            \
+            for (uint j = l; j < GROUP; j += 16)   \
+                p = OP(OUT_(s[j]), p);             \
+            s[GROUP + l] = IN_(p);                 \
+        }                                          \
+        barrier(CLK_LOCAL_MEM_FENCE);              \
+        T r = init;                                \
+        for (uint j = 0; j < 16 && j < GROUP; j++) \
+            r = OP(OUT_(s[GROUP + j]), r);         \
+        return r;                                  \
     }
 #define HAL_SCRATCH_SIZE (GROUP + 16)
 #endif
@@ -137,16 +137,16 @@ FN(void) hal_st_f16x16(__global ushort *p, float16 v)
     for (int i = 0; i < 16; i++)
         p[i] = (ushort)hal_f16_round(as_uint(t[i]));
 }
-#define HAL_LD16_f32(b, j)  vload16(j, b)
-#define HAL_LD16_bf16(b, j) hal_bf16x16((b) + 16 * (j))
-#define HAL_LD16_f16(b, j)  hal_f16x16((b) + 16 * (j))
-#define HAL_LD16_i8(b, j)   convert_float16(vload16(j, b))
-#define HAL_LD16_e4m3(b, j) hal_e4m3x16((b) + 16 * (j))
+#define HAL_LD16_f32(b, j)     vload16(j, b)
+#define HAL_LD16_bf16(b, j)    hal_bf16x16((b) + 16 * (j))
+#define HAL_LD16_f16(b, j)     hal_f16x16((b) + 16 * (j))
+#define HAL_LD16_i8(b, j)      convert_float16(vload16(j, b))
+#define HAL_LD16_e4m3(b, j)    hal_e4m3x16((b) + 16 * (j))
 #define HAL_ST16_f32(b, j, v)  vstore16(v, j, b)
 #define HAL_ST16_bf16(b, j, v) hal_st_bf16x16((b) + 16 * (j), v)
 #define HAL_ST16_f16(b, j, v)  hal_st_f16x16((b) + 16 * (j), v)
-#define LDL16(m, i)    vload16(0, (m) + (i))
-#define STL16(m, i, v) vstore16(v, 0, (m) + (i))
+#define LDL16(m, i)            vload16(0, (m) + (i))
+#define STL16(m, i, v)         vstore16(v, 0, (m) + (i))
 
 /* ---- a vec is a v16 ---------------------------------------------------- */
 
@@ -177,8 +177,8 @@ FN(float16) vec_abs(float16 a)
 }
 FN(float16) vec_fill(float16 a, idx k, float f)
 {
-    const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
-                               14, 15);
+    const int16 lane =
+        (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     return k == 16 ? a : select((float16)(f), a, lane < (int16)((int)k));
 }
 FN(float) vec_hmax(float16 v)
@@ -208,33 +208,33 @@ FN(float16) vec_exp(float16 x)
     p = p * as_float16(as_uint16(h + 127) << 23);
     return p * as_float16(as_uint16(n - h + 127) << 23);
 }
-#define HAL_PARTIAL(T, LOAD, STORE)                                  \
-    FN(float16) hal_vld_##T(__global const hal_T_##T *p, idx k)      \
-    {                                                                \
-        if (k == 16)                                                 \
-            return LOAD;                                             \
-        float t[16] = { 0 };                                         \
-        for (idx i = 0; i < k; i++)                                  \
-            t[i] = HAL_LD_##T(p, i);                                 \
-        return vload16(0, t);                                        \
-    }                                                                \
-    FN(void) hal_vst_##T(__global hal_T_##T *p, idx k, float16 v)    \
-    {                                                                \
-        if (k == 16) {                                               \
-            STORE;                                                   \
-        } else {                                                     \
-            float t[16];                                             \
-            vstore16(v, 0, t);                                       \
-            for (idx i = 0; i < k; i++)                              \
-                HAL_ST_##T(p, i, t[i]);                              \
-        }                                                            \
+#define HAL_PARTIAL(T, LOAD, STORE)                               \
+    FN(float16) hal_vld_##T(__global const hal_T_##T *p, idx k)   \
+    {                                                             \
+        if (k == 16)                                              \
+            return LOAD;                                          \
+        float t[16] = { 0 };                                      \
+        for (idx i = 0; i < k; i++)                               \
+            t[i] = HAL_LD_##T(p, i);                              \
+        return vload16(0, t);                                     \
+    }                                                             \
+    FN(void) hal_vst_##T(__global hal_T_##T *p, idx k, float16 v) \
+    {                                                             \
+        if (k == 16) {                                            \
+            STORE;                                                \
+        } else {                                                  \
+            float t[16];                                          \
+            vstore16(v, 0, t);                                    \
+            for (idx i = 0; i < k; i++)                           \
+                HAL_ST_##T(p, i, t[i]);                           \
+        }                                                         \
     }
 HAL_PARTIAL(f32, vload16(0, p), vstore16(v, 0, p))
 HAL_PARTIAL(bf16, hal_bf16x16(p), hal_st_bf16x16(p, v))
 HAL_PARTIAL(f16, hal_f16x16(p), hal_st_f16x16(p, v))
-#define HAL_VLD_f32(b, i, k)  hal_vld_f32((b) + (i), k)
-#define HAL_VLD_bf16(b, i, k) hal_vld_bf16((b) + (i), k)
-#define HAL_VLD_f16(b, i, k)  hal_vld_f16((b) + (i), k)
+#define HAL_VLD_f32(b, i, k)     hal_vld_f32((b) + (i), k)
+#define HAL_VLD_bf16(b, i, k)    hal_vld_bf16((b) + (i), k)
+#define HAL_VLD_f16(b, i, k)     hal_vld_f16((b) + (i), k)
 #define HAL_VST_f32(b, i, k, v)  hal_vst_f32((b) + (i), k, v)
 #define HAL_VST_bf16(b, i, k, v) hal_vst_bf16((b) + (i), k, v)
 #define HAL_VST_f16(b, i, k, v)  hal_vst_f16((b) + (i), k, v)
@@ -256,45 +256,45 @@ HAL_PARTIAL(f16, hal_f16x16(p), hal_st_f16x16(p, v))
 #define HAL_O_PARAM_local(i, T, n)
 #define HAL_O_PARAM_priv(i, T, n)
 #define HAL_O_BODY(i, k, T, n, c) HAL_O_BODY_##k(T, n)
-#define HAL_O_BODY_in(T, n)    __global const hal_T_##T *n,
-#define HAL_O_BODY_in16(T, n)  __global const hal_T_##T *n,
-#define HAL_O_BODY_out(T, n)   __global hal_T_##T *n,
-#define HAL_O_BODY_out16(T, n) __global hal_T_##T *n,
-#define HAL_O_BODY_inout(T, n) __global hal_T_##T *n,
-#define HAL_O_BODY_arg(T, n)   const T n,
-#define HAL_O_BODY_local(T, n) __local T *n,
-#define HAL_O_BODY_priv(T, n)  T *n,
-#define HAL_O_MEM(i, k, T, n, c) HAL_O_MEM_##k(T, n, c)
+#define HAL_O_BODY_in(T, n)       __global const hal_T_##T *n,
+#define HAL_O_BODY_in16(T, n)     __global const hal_T_##T *n,
+#define HAL_O_BODY_out(T, n)      __global hal_T_##T *n,
+#define HAL_O_BODY_out16(T, n)    __global hal_T_##T *n,
+#define HAL_O_BODY_inout(T, n)    __global hal_T_##T *n,
+#define HAL_O_BODY_arg(T, n)      const T n,
+#define HAL_O_BODY_local(T, n)    __local T *n,
+#define HAL_O_BODY_priv(T, n)     T *n,
+#define HAL_O_MEM(i, k, T, n, c)  HAL_O_MEM_##k(T, n, c)
 #define HAL_O_MEM_in(T, n, c)
 #define HAL_O_MEM_in16(T, n, c)
 #define HAL_O_MEM_out(T, n, c)
 #define HAL_O_MEM_out16(T, n, c)
 #define HAL_O_MEM_inout(T, n, c)
 #define HAL_O_MEM_arg(T, n, c)
-#define HAL_O_MEM_local(T, n, c) __local T n[c];
-#define HAL_O_MEM_priv(T, n, c)  T n[c];
+#define HAL_O_MEM_local(T, n, c)  __local T n[c];
+#define HAL_O_MEM_priv(T, n, c)   T n[c];
 #define HAL_O_PASS(i, k, T, n, c) HAL_O_PASS_##k(T, n)
 #define HAL_O_PASS_in(T, n) \
     (__global const hal_T_##T *)((__global const char *)n##_buf + n##_off),
 #define HAL_O_PASS_in16 HAL_O_PASS_in
 #define HAL_O_PASS_out(T, n) \
     (__global hal_T_##T *)((__global char *)n##_buf + n##_off),
-#define HAL_O_PASS_out16 HAL_O_PASS_out
-#define HAL_O_PASS_inout HAL_O_PASS_out
+#define HAL_O_PASS_out16       HAL_O_PASS_out
+#define HAL_O_PASS_inout       HAL_O_PASS_out
 #define HAL_O_PASS_arg(T, n)   n,
 #define HAL_O_PASS_local(T, n) n,
 #define HAL_O_PASS_priv(T, n)  n,
 
 #define KERNEL(name, ...) HAL_O_KERNEL(name, __VA_ARGS__)
-#define HAL_O_KERNEL(name, ...)                                              \
-    FN(void) hal_body(HAL_EACH(HAL_O_BODY, __VA_ARGS__)                      \
-                      __local uint *hal_scratch);                            \
-    __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void name(   \
-        HAL_EACH(HAL_O_PARAM, __VA_ARGS__))                                  \
-    {                                                                        \
-        __local uint hal_scratch[HAL_SCRATCH_SIZE];                          \
-        HAL_EACH(HAL_O_MEM, __VA_ARGS__)                                     \
-        hal_body(HAL_EACH(HAL_O_PASS, __VA_ARGS__) hal_scratch);             \
-    }                                                                        \
-    FN(void) hal_body(HAL_EACH(HAL_O_BODY, __VA_ARGS__)                      \
-                      __local uint *hal_scratch)
+#define HAL_O_KERNEL(name, ...)                                            \
+    FN(void)                                                               \
+    hal_body(HAL_EACH(HAL_O_BODY, __VA_ARGS__) __local uint *hal_scratch); \
+    __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void name( \
+        HAL_EACH(HAL_O_PARAM, __VA_ARGS__))                                \
+    {                                                                      \
+        __local uint hal_scratch[HAL_SCRATCH_SIZE];                        \
+        HAL_EACH(HAL_O_MEM, __VA_ARGS__)                                   \
+        hal_body(HAL_EACH(HAL_O_PASS, __VA_ARGS__) hal_scratch);           \
+    }                                                                      \
+    FN(void)                                                               \
+    hal_body(HAL_EACH(HAL_O_BODY, __VA_ARGS__) __local uint *hal_scratch)

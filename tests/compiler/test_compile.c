@@ -461,7 +461,6 @@ static void test_lying_compiler(void **state)
         ": > \"$out\"\n", /* an empty one */
         "printf '\\177EL' > \"$out\"\n",
         "echo 'no shared object' > \"$out\"\n",
-        "mkdir \"$out\"\n",
         "mkfifo \"$out\"\n",
     };
     char path[] = "/tmp/halcyon-test-XXXXXX", text[200], says[100];

@@ -5,6 +5,7 @@
  */
 #include "tests/hal/hal_test.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -392,6 +393,17 @@ static int run_homeless(void)
     return 0;
 }
 
+/* A pipe would be waited for. */
+static int run_pipe(void)
+{
+    int n;
+
+    alarm(20);
+    CHECK(halGetDeviceCount(&n) == halErrorInvalidDevice);
+    CHECK(detail_has("pipe.ini: no regular file"));
+    return 0;
+}
+
 /* A profile of the same name in the path replaces the built-in one. */
 static int run_replaced(void)
 {
@@ -413,6 +425,9 @@ static void standins(void **state)
     write_text(folder, "chip-c.ini", chip_c);
     write_text(folder, "biren-br100.ini", chip_a);
     write_text(folder, "bad name.ini", chip_a);
+    snprintf(command, sizeof command, "%s/pipe.ini", folder);
+    assert_int_equal(mkfifo(command, 0600), 0);
+    in_child(run_pipe, "pipe", NULL, folder);
     in_child(run_standin, "chip-a,bare:1", NULL, folder);
     in_child(run_fit, "chip-a", NULL, folder);
     in_child(run_mistake, "chip-b", NULL, folder);
