@@ -7,19 +7,14 @@
 
 #include <string.h>
 
-#define OPS_LIST(X)                                                            \
-    X(device_close)                                                            \
-    X(mem_info)                                                                \
-    X(mem_alloc)                                                               \
-    X(mem_free)                                                                \
-    X(stream_create)                                                           \
-    X(stream_destroy)                                                          \
-    X(stream_query)                                                            \
-    X(stream_sync)                                                             \
-    X(copy_in) X(copy_out) X(copy) X(fill) X(host_func) X(event_create)        \
-        X(event_destroy) X(event_record) X(event_query) X(event_sync)          \
-            X(event_elapsed) X(stream_wait) X(kernel_create) X(kernel_destroy) \
-                X(launch)
+/* clang-format off */
+#define OPS_LIST(X) \
+    X(device_close) X(mem_info) X(mem_alloc) X(mem_free) X(stream_create) \
+    X(stream_destroy) X(stream_query) X(stream_sync) X(copy_in) X(copy_out) \
+    X(copy) X(fill) X(host_func) X(event_create) X(event_destroy) \
+    X(event_record) X(event_query) X(event_sync) X(event_elapsed) \
+    X(stream_wait) X(kernel_create) X(kernel_destroy) X(launch)
+/* clang-format on */
 
 static const struct {
     const char *name;
