@@ -188,6 +188,17 @@ step_standins() {
         --case 'golden.edge.*' --case 'golden.onnx.*'
 }
 
+# The other images of the same kernels, on lavapipe: raw addresses, packed words,
+# and its other vector widths.
+step_variants() {
+    local some=(--device vulkan:0 --case 'kernel.*.primes'
+        --case 'kernel.*.n1[567]' --case 'kernel.*.misaligned'
+        --case 'kernel.gemm.*.m1[37]_*' --case 'golden.edge.*')
+    HALCYON_VARIANT=vulkan.bda conform "$B/halcyon" "${some[@]}"
+    HALCYON_VARIANT=vulkan.packed conform "$B/halcyon" "${some[@]}"
+    LP_NATIVE_VECTOR_WIDTH=128 conform "$B/halcyon" "${some[@]}"
+}
+
 step_isa() {
     local isa
     for isa in base v3 v4; do
@@ -318,7 +329,7 @@ run_step() {
     skipped=$((skipped + step_skipped))
 }
 
-steps=${*:-build tree unit conform drivers standins isa asan tsan valgrind validation oclgrind fuzz}
+steps=${*:-build tree unit conform drivers standins variants isa asan tsan valgrind validation oclgrind fuzz}
 for step in $steps; do
     if ! declare -F "step_$step" >/dev/null; then
         echo "check: no step '$step'" >&2

@@ -127,6 +127,68 @@ static halError_t piece_in(struct vulkan_stream *s, struct vulkan_mem *dst,
     return st;
 }
 
+/* A copy that starts on the host when its turn has come. */
+struct lift {
+    struct vulkan_dev *d;
+    struct vulkan_mem *stage;
+    const char *host;
+    uint64_t size;
+};
+
+static void lift_up(void *arg)
+{
+    struct lift *l = arg;
+
+    memcpy(l->stage->host, l->host, l->size);
+}
+
+static void lift_done(void *arg)
+{
+    struct lift *l = arg;
+
+    vulkan_pool_give(l->d, l->stage);
+    free(l);
+}
+
+/* From pinned memory that the queue does not reach, another device's say:
+ * earlier work may still write it, so the stream's thread reads it in turn. */
+static halError_t in_later(struct vulkan_stream *s, struct vulkan_mem *dst,
+                           uint64_t offset, const char *host, uint64_t size)
+{
+    struct vulkan_dev *d = s->d;
+    struct lift *l = calloc(1, sizeof *l);
+    int queued = 0;
+    halError_t st;
+
+    if (!l)
+        return hal_fail(halErrorHostMemory, "vulkan: %zu bytes", sizeof *l);
+    l->d = d;
+    l->host = host;
+    l->size = size;
+    st = vulkan_pool_take(d, &d->host_pool, size, 0, &l->stage);
+    if (st != halSuccess)
+        goto out;
+    pthread_mutex_lock(&s->lock);
+    st = vulkan_held_open_locked(s);
+    if (st == halSuccess)
+        st = vulkan_host_func_locked(s, lift_up, l);
+    queued = st == halSuccess;
+    if (st == halSuccess)
+        st = copy_locked(s, dst, offset, l->stage, 0, size);
+    if (st == halSuccess)
+        st = vulkan_host_func_locked(s, lift_done, l);
+    if (st == halSuccess)
+        l = NULL;
+    pthread_mutex_unlock(&s->lock);
+    if (l && queued) /* its thread must be done with it */
+        vulkan_stream_drain(s);
+out:
+    if (l)
+        vulkan_pool_give(d, l->stage);
+    free(l);
+    return st;
+}
+
 halError_t vulkan_copy_in(struct hal_dev *dev, void *stream, void *mem,
                           uint64_t offset, const void *host, uint64_t size,
                           unsigned flags)
@@ -154,10 +216,8 @@ halError_t vulkan_copy_in(struct hal_dev *dev, void *stream, void *mem,
     }
     if (src)
         return vulkan_copy(dev, stream, dst, offset, src, src_offset, size);
-    /* Page-locked by another device: earlier work may still write it, so it
-     * must not be read before its turn. */
     if (flags & HAL_COPY_PINNED)
-        st = stream_wait(s);
+        return in_later(s, dst, offset, host, size);
     while (st == halSuccess && done < size) {
         const uint64_t n =
             size - done < PIECE_BYTES ? size - done : PIECE_BYTES;
