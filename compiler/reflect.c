@@ -26,6 +26,7 @@ struct reader {
     struct reflection *k; /* the current one */
     struct hal_message *msg;
     int failed;
+    int seen_memory; /* a LOCAL or PRIV: no launch argument may follow */
 };
 
 /* halDtype's values; the names are the dialect's storage formats. */
@@ -191,10 +192,17 @@ static void read_param(struct reader *r)
     word(r, name, sizeof name);
     if (r->failed)
         return;
-    if (!strcmp(kind, "local") || !strcmp(kind, "priv"))
+    if (!strcmp(kind, "local") || !strcmp(kind, "priv")) {
+        r->seen_memory = 1;
         read_memory(r, kind, type);
-    else
+    } else if (r->seen_memory) {
+        complain(r,
+                 "parameter '%s' stands after LOCAL or PRIV; launch "
+                 "arguments come first",
+                 name);
+    } else {
         read_argument(r, kind, type, name);
+    }
     want(r, ";");
 }
 
@@ -212,6 +220,7 @@ static void read_kernel(struct reader *r)
     if (!r->failed && r->k->group > 65536)
         complain(r, "GROUP is %u", r->k->group);
     want(r, ":");
+    r->seen_memory = 0;
     while (!r->failed && !take(r, "@end"))
         read_param(r);
     if (r->failed)

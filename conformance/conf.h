@@ -99,7 +99,7 @@ void conf_metric(struct conf *c, const char *name, double value);
 
 /* ---- buffers: poison and red zones ------------------------------------ */
 
-/* Device memory between two red zones of 256 bytes or more, all of it filled
+/* Device memory between two red zones of 4096 bytes, all of it filled
  * with a pattern from the seed; the zones of every buffer of the case are
  * checked when the case returns.  `misalign` shifts mem off the allocation's
  * alignment by that many bytes. */

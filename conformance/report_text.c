@@ -29,6 +29,11 @@ static void append_word(FILE *to, const char *text)
 char *conf_rerun(const struct conf_run *run, const struct conf_target *t,
                  const struct conf_case *cc)
 {
+    static const char *const settings[] = {
+        "HALCYON_VARIANT",          "HALCYON_CPU_ISA",
+        "HALCYON_OPENCL_PLATFORMS", "HALCYON_VULKAN_VALIDATION",
+        "RUSTICL_ENABLE",           "VK_DRIVER_FILES",
+    };
     const struct conf_settings *set = run->set;
     char *text = NULL;
     size_t size;
@@ -39,6 +44,14 @@ char *conf_rerun(const struct conf_run *run, const struct conf_target *t,
     if (run->outer_devices[0]) {
         fputs("HALCYON_DEVICES=", to);
         append_word(to, run->outer_devices);
+        fputc(' ', to);
+    }
+    /* Settings that change which code runs. */
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        if (!getenv(settings[i]))
+            continue;
+        fprintf(to, "%s=", settings[i]);
+        append_word(to, getenv(settings[i]));
         fputc(' ', to);
     }
     fputs("halcyon conform --device ", to);

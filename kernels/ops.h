@@ -10,7 +10,7 @@
  * element only.  Inputs and outputs must not overlap unless an op says so.
  * A dim of 0 is success and does nothing, unless an op says otherwise.
  * Arithmetic is f32 whatever the dtype, with one rounding (nearest, ties to
- * even) at the store.  Formulas: FACTS part B, named beside each op.
+ * even) at the store.
  *
  * Errors: halErrorInvalidValue with the op, the argument and the rule;
  * halErrorNotSupported for a dtype that the op does not take; else what the
@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 /* out[t][0..dim) = table[ids[t]][0..dim).  dtype F32, BF16, F16; ids I32.
- * An id outside [0, vocab) gives a row of zeros.  (B.1) */
+ * An id outside [0, vocab) gives a row of zeros. */
 HAL_API halError_t halopEmbedding(halDtype dtype, void *out, const void *table,
                                   const int32_t *ids, int64_t n_tokens,
                                   int64_t vocab, int64_t dim,
@@ -34,7 +34,7 @@ HAL_API halError_t halopEmbedding(halDtype dtype, void *out, const void *table,
 
 /* y[r] = x[r] / sqrt(mean(x[r]^2) + eps) * w; x, y [rows][n], w [n]; one
  * dtype F32, BF16, F16.  Rows are scaled first, so that squares neither
- * overflow nor vanish in f32.  (B.2) */
+ * overflow nor vanish in f32. */
 HAL_API halError_t halopRmsNorm(halDtype dtype, void *y, const void *x,
                                 const void *w, int64_t rows, int64_t n,
                                 float eps, halStream_t stream);
@@ -57,7 +57,7 @@ typedef enum halopRopeScaling {
 } halopRopeScaling;
 
 /* As in config.json's rope_scaling; fields that a scaling does not use are
- * ignored.  (B.3) */
+ * ignored. */
 struct halopRopeConfig {
     halopRopeScaling scaling;
     int dim;      /* rotated elements of a head, even */
@@ -77,7 +77,7 @@ HAL_API halError_t halopRopeFrequencies(const struct halopRopeConfig *config,
 HAL_API halError_t halopRopeTable(const struct halopRopeConfig *config,
                                   int64_t first, int64_t n, float *cos,
                                   float *sin);
-/* Softmax scale of DeepSeek's attention: qk_dim^-1/2 * m^2.  (B.3) */
+/* Softmax scale of DeepSeek's attention: qk_dim^-1/2 * m^2. */
 HAL_API halError_t halopRopeSoftmaxScale(const struct halopRopeConfig *config,
                                          int qk_dim, float *scale);
 
@@ -97,12 +97,12 @@ HAL_API halError_t halopRope(const struct halopRopeArgs *args,
                              halStream_t stream);
 
 /* y[r] = softmax(x[r] * scale) over n columns.  A row of -inf gives zeros; a
- * NaN or +inf gives NaN in its row.  dtype F32, BF16, F16.  (B.6) */
+ * NaN or +inf gives NaN in its row.  dtype F32, BF16, F16. */
 HAL_API halError_t halopSoftmax(halDtype dtype, void *y, const void *x,
                                 int64_t rows, int64_t n, float scale,
                                 halStream_t stream);
 
-/* y = gate / (1 + exp(-gate)) * up over n elements.  (B.10) */
+/* y = gate / (1 + exp(-gate)) * up over n elements. */
 HAL_API halError_t halopSwiGLU(halDtype dtype, void *y, const void *gate,
                                const void *up, int64_t n, halStream_t stream);
 
@@ -129,7 +129,7 @@ HAL_API halError_t halopGemv(halDtype in, halDtype out, void *y, const void *x,
  * has q's shape with v_dim columns.  kv_lens I32 [batch] on the device, clamped
  * to [0, kv_max]; NULL: all kv_max.  causal: query i of n_q sees key j iff
  * j <= kv_len - n_q + i; a query with no key gives 0 and lse -inf.  lse, F32
- * [batch][n_heads][n_q], may be NULL.  dims to 576.  (B.6, B.7)
+ * [batch][n_heads][n_q], may be NULL.  dims to 576.
  */
 struct halopAttentionArgs {
     halDtype dtype; /* of q, k, v: F32, BF16, F16 */

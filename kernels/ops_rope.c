@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ops_rope.c - rotary position embedding: frequencies and tables on the host
- * (FACTS B.3, in double, rounded once), the rotation on the device.
+ * (in double, rounded once), the rotation on the device.
  */
 #include "kernels/ops_internal.h"
 

@@ -54,7 +54,9 @@ int main(int argc, char **argv)
         return 2;
     }
     if (!strcmp(argv[1], "--version")) {
-        argv[1] = (char[]){ "version" };
+        static char version[] = "version";
+
+        argv[1] = version;
     } else if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") ||
                !strcmp(argv[1], "-h")) {
         char option[] = "--help";

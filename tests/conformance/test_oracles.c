@@ -82,7 +82,7 @@ static void swiglu(void **state)
     near(y[2], 3 / (1 + exp(-1)), 1e-15);
 }
 
-/* FACTS B.3: check values of DeepSeek-V3's YaRN. */
+/* Check values of DeepSeek-V3's YaRN. */
 static void yarn(void **state)
 {
     const struct oracle_rope r = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_rope.c - frequencies, tables and scales on the host (FACTS B.3, C). */
+/* test_rope.c - frequencies, tables and scales on the host. */
 #include "tests/kernels/ops_test.h"
 
 static const struct halopRopeConfig deepseek = {
