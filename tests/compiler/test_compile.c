@@ -213,6 +213,8 @@ static void test_source_errors(void **state)
     expect_error(KERNEL_WITH("IN(f32, x), IN(f32, x)"), "parameter 'x' twice");
     expect_error(KERNEL_WITH("LOCAL(float, m, N)"), "a name that is no const");
     expect_error(KERNEL_WITH("LOCAL(float, m, 0)"), "a count is 0");
+    expect_error(KERNEL_WITH("LOCAL(float, m, 4), OUT(f32, y)"),
+                 "parameter 'y' stands after LOCAL");
     expect_error(KERNEL_WITH("LOCAL(float, m, 4 / 0)"), "division by zero");
     expect_error(KERNEL_WITH("LOCAL(frob, m, 4)"), "unknown type 'frob'");
     expect_error(KERNEL_WITH("LOCAL(float, m, 1 << 29)"), "LOCAL memory");
