@@ -9,10 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Each failed piece of work may be reported by a sync of its own; a driver
- * that never stops reporting is not waited for. */
-#define SETTLE_TRIES 64
-
 static _Thread_local int current; /* ordinal */
 
 /* ---- opening ------------------------------------------------------------ */
@@ -168,7 +164,7 @@ void hal__stream_settle_locked(struct hal_stream *s)
 
     /* A sync that hands out an error of earlier work, or fails itself, need
      * not have waited to the end: it is asked until it is content. */
-    for (i = 0; i < SETTLE_TRIES; i++) {
+    for (i = 0; i < HAL_SETTLE_TRIES; i++) {
         halError_t st =
             hal__device_check(d, d->ops->stream_sync(d->dev, s->impl));
 

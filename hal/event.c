@@ -298,10 +298,19 @@ struct wait_call {
 static void wait_on_host(void *arg)
 {
     struct wait_call *call = arg;
-    halError_t st = hal__record_wait(call->record);
+    int i;
 
-    if (st != halSuccess)
+    /* A wait that hands out an error need not have waited: what follows on
+     * this stream must not overtake, so it is asked until it is content. */
+    for (i = 0; i < HAL_SETTLE_TRIES; i++) {
+        halError_t st = hal__record_wait(call->record);
+
+        if (st == halSuccess)
+            break;
         hal__deferred_set(call->deferred, st);
+        if (st == halErrorDeviceLost)
+            break;
+    }
     hal__record_release(call->record);
     free(call);
 }

@@ -312,6 +312,10 @@ void hal__device_quiesce_all(void);
 
 /* ---- stream.c, order.c ------------------------------------------------- */
 
+/* Each failed piece of work may be reported by a sync of its own; a driver
+ * that never stops reporting is not waited for. */
+#define HAL_SETTLE_TRIES 64
+
 struct hal_stream {
     struct hal_object obj;
     void *impl;
