@@ -48,10 +48,13 @@ char *conf_rerun(const struct conf_run *run, const struct conf_target *t,
     }
     /* Settings that change which code runs. */
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
-        if (!getenv(settings[i]))
+        const char *value = getenv(settings[i]);
+
+        if (!value)
             continue;
-        fprintf(to, "%s=", settings[i]);
-        append_word(to, getenv(settings[i]));
+        fputs(settings[i], to);
+        fputc('=', to);
+        append_word(to, value);
         fputc(' ', to);
     }
     fputs("halcyon conform --device ", to);
