@@ -43,6 +43,11 @@ struct hal_dev;
 halError_t hal_fail(halError_t error, const char *format, ...)
     __attribute__((format(printf, 2, 3), visibility("default")));
 
+/* For public calls that are layered on hal.h, as kernels/ops.h is, and never
+ * for a backend: makes a failure this thread's last error and returns `error`.
+ * halSuccess and halErrorNotReady change nothing. */
+halError_t hal_done(halError_t error);
+
 /* A buffer as a backend makes it. */
 struct hal_mem {
     void *impl; /* the backend's own; passed back in every op */
@@ -227,7 +232,15 @@ struct hal_dev {
     void *core; /* the core's; not for the backend */
 };
 
-/* Built in, or the symbol `hal_backend_plugin` of libhalcyon-<name>.so. */
+/*
+ * Built in, or the symbol `hal_backend_plugin` of libhalcyon-<name>.so in a
+ * folder of HALCYON_BACKEND_PATH or, after those, in lib/halcyon beside the
+ * installed libhalcyon.so (or ../lib/halcyon from a program that has Halcyon
+ * linked in).  A plug-in takes hal_fail from the program that loads it: one
+ * that uses the static library must be linked with -rdynamic.  It is first
+ * loaded, probed and opened in a child process; what goes wrong there is told
+ * by halBackendGetInfo, and the plug-in left out.
+ */
 struct hal_backend {
     uint32_t size; /* sizeof */
     uint32_t abi;  /* HAL_BACKEND_ABI */

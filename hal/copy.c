@@ -128,20 +128,26 @@ static halError_t copy_check(const struct hal_copy *c)
             hal__range_check(c->call, "src", c->src, c->src_span, &c->src_view);
     if (st == halSuccess)
         st = pitch_check(c);
-    if (st == halSuccess && hal__rows_meet(c))
-        st = hal_fail(halErrorInvalidValue,
-                      "%s: source and target overlap (%p, %p, %llu bytes)",
-                      c->call, (const void *)c->src, (void *)c->dst,
-                      (unsigned long long)c->dst_span);
     return st;
 }
 
-/* ---- host to host ------------------------------------------------------- */
-
-static int view_is_pinned(const struct hal_view *v)
+/* Where the host reads and writes page-locked memory: the caller may know it
+ * by its device address. */
+static halError_t ends_resolve(struct hal_copy *c)
 {
-    return v->alloc && v->alloc->type == halMemoryTypeHost;
+    if (hal__view_is_host(&c->dst_view))
+        c->dst = hal__view_host(&c->dst_view);
+    if (hal__view_is_host(&c->src_view))
+        c->src = hal__view_host(&c->src_view);
+    if (hal__rows_meet(c))
+        return hal_fail(halErrorInvalidValue,
+                        "%s: source and target overlap (%p, %p, %llu bytes)",
+                        c->call, (const void *)c->src, (void *)c->dst,
+                        (unsigned long long)c->dst_span);
+    return halSuccess;
 }
+
+/* ---- host to host ------------------------------------------------------- */
 
 static void copy_on_host(void *arg)
 {
@@ -158,8 +164,8 @@ static halError_t copy_host(struct hal_copy *c, struct hal_stream *s)
     struct hal_copy *later;
     halError_t st;
 
-    if (!c->is_async || !view_is_pinned(&c->dst_view) ||
-        !view_is_pinned(&c->src_view)) {
+    if (!c->is_async || !hal__view_is_host(&c->dst_view) ||
+        !hal__view_is_host(&c->src_view)) {
         st = hal__device_alive(s->obj.dev);
         if (st == halSuccess)
             st = hal__stream_sync(s);
@@ -223,8 +229,10 @@ static halError_t copy_dispatch(struct hal_copy *c, struct hal_stream *s)
 
 halError_t hal__copy_run(struct hal_copy *c, struct hal_stream *s)
 {
-    halError_t st;
+    halError_t st = hal__fork_check();
 
+    if (st != halSuccess)
+        return st;
     if ((unsigned)c->kind > halMemcpyDefault)
         return hal_fail(halErrorInvalidValue, "%s: no copy kind %d", c->call,
                         (int)c->kind);
@@ -236,6 +244,8 @@ halError_t hal__copy_run(struct hal_copy *c, struct hal_stream *s)
     c->dst_view = hal__pointer_hold(c->dst);
     c->src_view = hal__pointer_hold(c->src);
     st = copy_check(c);
+    if (st == halSuccess)
+        st = ends_resolve(c);
     if (st == halSuccess)
         st = copy_dispatch(c, s);
     hal__alloc_release(c->dst_view.alloc);
@@ -309,10 +319,10 @@ static halError_t copy_peer(void *dst, int dst_device, const void *src,
                             int src_device, size_t size, struct hal_stream *s,
                             const char *call)
 {
-    halError_t st;
+    halError_t st = hal__fork_check();
 
-    if (!size)
-        return halSuccess;
+    if (st != halSuccess || !size)
+        return st;
     st = peer_check(dst, dst_device, "dst", call);
     if (st == halSuccess)
         st = peer_check(src, src_device, "src", call);

@@ -183,7 +183,9 @@ void hal__stream_settle(struct hal_stream *s)
     hal__side_unlock(s);
 }
 
-void hal__device_pass(struct hal_device *d)
+/* Passes the lock of each of d's streams: whoever submits has looked its
+ * pointers up under it.  With `wait`, waits for the stream too. */
+static void streams_pass(struct hal_device *d, int wait)
 {
     struct hal_object *obj;
     uint64_t after = 0;
@@ -193,36 +195,37 @@ void hal__device_pass(struct hal_device *d)
 
         pthread_mutex_lock(&s->lock);
         pthread_mutex_unlock(&s->lock);
+        if (wait)
+            hal__stream_settle(s);
         after = obj->serial;
         hal__object_release(obj);
     }
+}
+
+void hal__device_pass(struct hal_device *d)
+{
+    streams_pass(d, 0);
 }
 
 void hal__device_quiesce(struct hal_device *d)
 {
-    struct hal_object *obj;
-    uint64_t after = 0;
-
-    while ((obj = hal__object_next(d, HAL_KIND_STREAM, after))) {
-        struct hal_stream *s = HAL_ITEM(obj, struct hal_stream, obj);
-
-        /* Whoever submits has looked its pointers up under this lock. */
-        pthread_mutex_lock(&s->lock);
-        pthread_mutex_unlock(&s->lock);
-        hal__stream_settle(s);
-        after = obj->serial;
-        hal__object_release(obj);
-    }
+    streams_pass(d, 1);
 }
+
+/* Who walks devices that are not the caller's shares it; a reset has it for
+ * itself while it takes its device apart. */
+static pthread_rwlock_t reset_lock = PTHREAD_RWLOCK_INITIALIZER;
 
 void hal__device_quiesce_all(void)
 {
     const struct hal_registry *reg = hal__registry();
     int i;
 
+    pthread_rwlock_rdlock(&reset_lock);
     for (i = 0; i < reg->n_devices; i++)
         if (atomic_load(&reg->devices[i]->is_open))
             hal__device_quiesce(reg->devices[i]);
+    pthread_rwlock_unlock(&reset_lock);
 }
 
 /* As quiesce, but hands the first error out. */
@@ -302,13 +305,12 @@ static void close_peers(struct hal_device *d)
     }
 }
 
-/* d->open_lock is held. */
+/* d->open_lock is held, and reset_lock to write; d has no work. */
 static void close_locked(struct hal_device *d)
 {
     struct hal_stream *null = d->null_stream;
     struct hal_alloc *a;
 
-    hal__device_quiesce(d);
     close_peers(d);
     close_objects(d, HAL_KIND_FUNCTION);
     close_objects(d, HAL_KIND_MODULE);
@@ -346,7 +348,11 @@ halError_t halDeviceReset(void)
     d = reg->devices[current];
     pthread_mutex_lock(&d->open_lock);
     if (atomic_load(&d->is_open)) {
+        /* First, so that resets of several devices wait side by side. */
+        hal__device_quiesce(d);
+        pthread_rwlock_wrlock(&reset_lock);
         close_locked(d);
+        pthread_rwlock_unlock(&reset_lock);
         /* Errors of work that is thrown away are of no use to anyone. */
         (void)hal__deferred_take(&d->deferred);
     }

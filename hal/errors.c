@@ -84,6 +84,11 @@ halError_t hal__done(halError_t st)
     return st;
 }
 
+halError_t hal_done(halError_t error)
+{
+    return hal__done(error);
+}
+
 void hal__deferred_set(struct hal_deferred *d, halError_t st)
 {
     pthread_mutex_lock(&deferred_lock);

@@ -173,16 +173,25 @@ out:
     return hal__done(st);
 }
 
-halError_t halEventQuery(halEvent_t event)
+/* Runs op on the event behind a handle. */
+static halError_t event_ask(halEvent_t handle,
+                            halError_t (*op)(struct hal_event *e))
 {
     struct hal_event *e;
-    struct hal_device *d;
-    halError_t st;
+    halError_t st = event_get(handle, &e);
 
-    st = event_get(event, &e);
-    if (st != halSuccess)
-        return hal__done(st);
-    d = e->obj.dev;
+    if (st == halSuccess) {
+        st = op(e);
+        hal__object_release(&e->obj);
+    }
+    return hal__done(st);
+}
+
+static halError_t ask_query(struct hal_event *e)
+{
+    struct hal_device *d = e->obj.dev;
+    halError_t st = halSuccess;
+
     pthread_mutex_lock(&e->lock);
     if (e->is_recorded) {
         st = hal__device_alive(d);
@@ -191,33 +200,37 @@ halError_t halEventQuery(halEvent_t event)
                 d, d->ops->event_query(d->dev, e->record->impl));
     }
     pthread_mutex_unlock(&e->lock);
-    hal__object_release(&e->obj);
-    return hal__done(st);
+    return st;
 }
 
-halError_t halEventSynchronize(halEvent_t event)
+static halError_t ask_sync(struct hal_event *e)
 {
     struct hal_record *r = NULL;
-    struct hal_event *e;
     halError_t st;
 
-    st = event_get(event, &e);
-    if (st != halSuccess)
-        return hal__done(st);
     pthread_mutex_lock(&e->lock);
     if (e->is_recorded) {
         r = e->record;
         hal__record_retain(r);
     }
     pthread_mutex_unlock(&e->lock);
-    if (r) {
-        st = hal__device_alive(e->obj.dev);
-        if (st == halSuccess)
-            st = hal__record_wait(r);
-        hal__record_release(r);
-    }
-    hal__object_release(&e->obj);
-    return hal__done(st);
+    if (!r)
+        return halSuccess;
+    st = hal__device_alive(e->obj.dev);
+    if (st == halSuccess)
+        st = hal__record_wait(r);
+    hal__record_release(r);
+    return st;
+}
+
+halError_t halEventQuery(halEvent_t event)
+{
+    return event_ask(event, ask_query);
+}
+
+halError_t halEventSynchronize(halEvent_t event)
+{
+    return event_ask(event, ask_sync);
 }
 
 static halError_t timed_record(struct hal_event *e, const char *which,

@@ -37,12 +37,12 @@ static halError_t fill_submit(struct hal_stream *s, const struct fill *f,
     return st;
 }
 
-static void fill_host(const struct fill *f)
+static void fill_host(const struct fill *f, const struct hal_view *v)
 {
     uint64_t i, k;
 
     for (i = 0; i < f->height; i++) {
-        char *row = f->ptr + i * f->pitch;
+        char *row = hal__view_host(v) + i * f->pitch;
 
         for (k = 0; k < f->width; k += f->pattern_bytes)
             memcpy(row + k, &f->pattern, f->pattern_bytes);
@@ -68,7 +68,7 @@ static halError_t fill_dispatch(const struct fill *f, const struct hal_view *v,
     if (st != halSuccess)
         return st;
     if (!hal__view_is_device(v)) {
-        fill_host(f);
+        fill_host(f, v);
         return halSuccess;
     }
     st = hal__stream_side(d, &side);
@@ -82,10 +82,10 @@ static halError_t fill_run(const struct fill *f, struct hal_stream *s)
 {
     struct hal_view v;
     uint64_t span;
-    halError_t st;
+    halError_t st = hal__fork_check();
 
-    if (!f->width || !f->height)
-        return halSuccess;
+    if (st != halSuccess || !f->width || !f->height)
+        return st;
     if (!f->ptr)
         return hal_fail(halErrorInvalidValue, "%s: ptr is NULL", f->call);
     if ((uintptr_t)f->ptr % f->pattern_bytes)

@@ -23,6 +23,13 @@
  * halGetErrorDetail() gives the sentence that helps.  The library never
  * prints, aborts or exits.
  *
+ * Fork.  The first call opens drivers and starts threads, and neither lives in
+ * a child of fork().  In a child that was forked after its parent's first call
+ * every call fails with halErrorInitializationError and does nothing (those
+ * about errors, halRuntimeGetVersion and freeing NULL work): fork before the
+ * first call, or exec a program in the child, which is free to use Halcyon.
+ * The parent is not disturbed.
+ *
  * Threads.  Every function may be called from any thread at any time, unless
  * its comment says otherwise.  Destroying an object while another thread uses
  * it is the caller's error, but it is caught: handles are checked, not trusted.
@@ -70,8 +77,11 @@ HAL_API_VOID halError_t halGetLastError(void);
 HAL_API_VOID halError_t halPeekAtLastError(void);
 
 /* The sentence written where this thread's last failure was seen: what was
- * wrong, with which value, and what to do.  Valid until this thread's next
- * call; never NULL, "" after none. */
+ * wrong, with which value, and what to do; never NULL, "" after none.  It lies
+ * in a buffer of the thread that lives as long as the thread does.  Read it
+ * before the thread's next call into the library: any such call may write it
+ * anew, a successful one too, save those of this section (halGetError...,
+ * halGetLastError, halPeekAtLastError).  Other threads' calls never do. */
 HAL_API_VOID const char *halGetErrorDetail(void);
 
 /* ---- types ----------------------------------------------------------- */
@@ -270,7 +280,8 @@ HAL_API halError_t halDeviceSynchronize(void);
 
 /* Waits, then destroys everything that was made on the current device: its
  * streams, events, modules and memory.  A lost device is opened anew.  The
- * caller sees to it that no other thread uses the device meanwhile. */
+ * caller sees to it that no other thread uses the device meanwhile; other
+ * devices may be used, freed from and reset, peers of this one included. */
 HAL_API halError_t halDeviceReset(void);
 
 HAL_API halError_t halMemGetInfo(size_t *free_bytes, size_t *total_bytes);
@@ -299,7 +310,8 @@ HAL_API halError_t halOccupancyMaxPotentialBlockSize(int *minGridSize,
 
 /* Every backend that was built in or found, with or without devices; index
  * from 0 until halErrorInvalidValue.  `note` says what is missing and how to
- * get it, or "". */
+ * get it, or "".  A folder of HALCYON_BACKEND_PATH or HALCYON_PROFILE_PATH that
+ * cannot be read is an entry too, "plug-ins" or "stand-ins". */
 struct halBackendInfo {
     char name[16];
     int deviceCount; /* before HALCYON_DEVICES */
@@ -343,7 +355,9 @@ HAL_API halError_t halHostAlloc(void **ptr, size_t size, unsigned flags);
 HAL_API halError_t halMallocHost(void **ptr, size_t size);
 HAL_API halError_t halFreeHost(void *ptr);
 
-/* Treats the caller's memory as page-locked; ranges must not overlap. */
+/* Treats the caller's memory as page-locked; ranges must not overlap.  All of
+ * it must be mapped, and stay so until halHostUnregister;
+ * halErrorInvalidValue names the first address that is not. */
 HAL_API halError_t halHostRegister(void *ptr, size_t size, unsigned flags);
 HAL_API halError_t halHostUnregister(void *ptr);
 
@@ -356,7 +370,13 @@ HAL_API halError_t halHostGetDevicePointer(void **device, void *host,
 /* Copies.  The plain form waits; the Async form may return early only for
  * page-locked host memory (for other host memory the source has been read, or
  * the target written, on return).  A range that leaves its allocation is an
- * error, before anything is copied.  Overlapping ranges are an error. */
+ * error, before anything is copied.  Overlapping ranges are an error.
+ *
+ * halMemcpyDefault takes an address that is in no live allocation for plain
+ * host memory, as CUDA does.  A freed device pointer is told apart only where
+ * device addresses are Halcyon's own; where they are real addresses (a CPU,
+ * SVM) the host may have the memory again, and the copy reads or writes it.
+ * Naming the direction makes such a pointer halErrorInvalidPointer. */
 HAL_API halError_t halMemcpy(void *dst, const void *src, size_t size,
                              halMemcpyKind kind);
 HAL_API halError_t halMemcpyAsync(void *dst, const void *src, size_t size,
@@ -443,7 +463,13 @@ HAL_API halError_t halEventElapsedTime(float *ms, halEvent_t start,
 /* A module belongs to the current device.  LoadData copies what it needs of
  * the .halbin; damaged or future ones are refused (halErrorInvalidImage), as
  * are those without code for this device (halErrorNoImageForDevice).  A
- * .halbin holds native code for CPUs: load only what you would run. */
+ * .halbin holds native code for CPUs: load only what you would run.
+ *
+ * HALCYON_VARIANT, a list of names such as "cpu.base,vulkan.bda", forces which
+ * code runs: devices whose code the list speaks of run the listed variants and
+ * nothing else, those of LoadSource too; a device that can run none of them
+ * says so (halErrorNoImageForDevice).  Other devices are not concerned.  A name
+ * that does not exist fails every load (halErrorNotFound). */
 HAL_API halError_t halModuleLoad(halModule_t *module, const char *path);
 HAL_API halError_t halModuleLoadData(halModule_t *module, const void *image,
                                      size_t size);

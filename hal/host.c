@@ -6,7 +6,10 @@
  */
 #include "hal/internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define HOST_ALIGN ((size_t)4096)
 
@@ -173,6 +176,45 @@ halError_t halFreeHost(void *ptr)
     return hal__done(host_release(ptr, "halFreeHost", HAL_FROM_HOST_ALLOC));
 }
 
+/* Whether the pages from `start` to `end` are mapped, as far as one can tell:
+ * an asynchronous msync looks at the mappings and touches no page. */
+static int is_mapped(uintptr_t start, uintptr_t end)
+{
+    return !msync((void *)start, end - start, MS_ASYNC) || errno != ENOMEM;
+}
+
+/* Backends and copies would fault where there is no memory, or where a device
+ * address stands for some. */
+static halError_t memory_check(const char *ptr, size_t size)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t start = (uintptr_t)ptr / page * page;
+    uintptr_t good = 0, bad = ((uintptr_t)ptr + size - 1) / page + 1;
+
+    if (hal__pointer_is_reserved(ptr) ||
+        hal__pointer_is_reserved(ptr + size - 1))
+        return hal_fail(halErrorInvalidValue,
+                        "halHostRegister: %p .. +%zu has device addresses in "
+                        "it; only host memory can be registered",
+                        (const void *)ptr, size);
+    bad -= start / page;
+    if (is_mapped(start, start + bad * page))
+        return halSuccess;
+    while (bad - good > 1) { /* `good` pages are mapped, `bad` pages not all */
+        uintptr_t mid = good + (bad - good) / 2;
+
+        if (is_mapped(start, start + mid * page))
+            good = mid;
+        else
+            bad = mid;
+    }
+    return hal_fail(halErrorInvalidValue,
+                    "halHostRegister: %p .. +%zu is not all mapped memory: "
+                    "there is none at %p",
+                    (const void *)ptr, size,
+                    good ? (void *)(start + good * page) : (void *)ptr);
+}
+
 halError_t halHostRegister(void *ptr, size_t size, unsigned flags)
 {
     struct hal_mem mem = { 0 };
@@ -200,6 +242,9 @@ halError_t halHostRegister(void *ptr, size_t size, unsigned flags)
                                   "halHostRegister: %p .. +%zu meets memory "
                                   "that is registered or allocated already",
                                   ptr, size));
+    st = memory_check(ptr, size);
+    if (st != halSuccess)
+        return hal__done(st);
     if (d->opt.host_register && d->opt.host_unregister)
         st =
             hal__device_check(d, d->opt.host_register(d->dev, ptr, size, &mem));

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * image.c - which of a kernel's images a device may run, best first.  Chosen
- * by capability, limits and rank, never by name; HALCYON_VARIANT, a list of
- * variant names, narrows the choice for the targets that it speaks of (tests
- * force each variant with it).
+ * by capability, limits and rank, never by name.
+ *
+ * HALCYON_VARIANT, a list of variant names, forces: a device of a family that
+ * it names (what precedes the point) runs the listed variants of that family
+ * and nothing else, whether they come from a container or are compiled now; one
+ * that can run none of them says so.  Devices of other families are not
+ * concerned.  A name that is no variant at all fails every load.
  */
 #include "hal/internal.h"
 
@@ -31,28 +35,129 @@ static const struct {
     { HAL_CAP_CPU_OTHER, "the build machine's CPU" },
 };
 
+/* The next name of HALCYON_VARIANT from *at on, which starts as NULL; NULL at
+ * its end. */
+static const char *next_name(const char **at, size_t *out_len)
+{
+    const char *name = *at ? *at : getenv("HALCYON_VARIANT");
+
+    if (!name)
+        return NULL;
+    name += strspn(name, ", \t\n");
+    *out_len = strcspn(name, ", \t\n");
+    *at = name + *out_len;
+    return *out_len ? name : NULL;
+}
+
+static int is_named(const char *variant, const char *name, size_t len)
+{
+    return strlen(variant) == len && !memcmp(variant, name, len);
+}
+
 /* Whether HALCYON_VARIANT lists `variant`; *out_speaks: it lists any variant
  * of the same family, which is what precedes the first point. */
 static int variant_listed(const char *variant, int *out_speaks)
 {
-    const char *list = getenv("HALCYON_VARIANT");
-    size_t family = strcspn(variant, ".");
+    size_t family = strcspn(variant, "."), len;
+    const char *at = NULL, *name;
     int is_listed = 0;
 
     *out_speaks = 0;
-    while (list && *list) {
-        size_t len;
-
-        list += strspn(list, ", ");
-        len = strcspn(list, ", ");
-        if (len >= family && !memcmp(list, variant, family) &&
-            (len == family || list[family] == '.'))
+    while ((name = next_name(&at, &len))) {
+        if (len >= family && !memcmp(name, variant, family) &&
+            (len == family || name[family] == '.'))
             *out_speaks = 1;
-        if (len && strlen(variant) == len && !memcmp(variant, list, len))
+        if (is_named(variant, name, len))
             is_listed = 1;
-        list += len;
     }
     return is_listed;
+}
+
+/* Whether the compiler makes a variant of this name, or the container holds
+ * one. */
+static int name_exists(const struct halbin *bin, const char *name, size_t len)
+{
+    const struct compile_variant *list;
+    uint32_t n, i, k;
+
+    list = compile_variants(&n);
+    for (i = 0; i < n; i++)
+        if (is_named(list[i].name, name, len))
+            return 1;
+    for (i = 0; bin && i < bin->n_kernels; i++)
+        for (k = 0; k < bin->kernels[i].n_images; k++)
+            if (is_named(bin->kernels[i].images[k].variant, name, len))
+                return 1;
+    return 0;
+}
+
+halError_t hal__variant_check(const struct halbin *bin)
+{
+    const struct compile_variant *list;
+    const char *at = NULL, *name;
+    char known[320] = "";
+    size_t len, used = 0;
+    uint32_t n, i;
+
+    while ((name = next_name(&at, &len))) {
+        if (name_exists(bin, name, len))
+            continue;
+        list = compile_variants(&n);
+        for (i = 0; i < n && used < sizeof known; i++)
+            used += (size_t)snprintf(known + used, sizeof known - used, "%s%s",
+                                     i ? ", " : "", list[i].name);
+        return hal_fail(halErrorNotFound,
+                        "HALCYON_VARIANT names '%.*s', which is no variant; "
+                        "there are: %s",
+                        (int)(len < 63 ? len : 63), name, known);
+    }
+    return halSuccess;
+}
+
+/* A capability of `caps` that the device lacks, in words, or NULL. */
+static const char *cap_missing(const struct hal_device *d, uint64_t caps)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof cap_names / sizeof cap_names[0]; i++)
+        if (caps & ~d->info.caps & cap_names[i].cap)
+            return cap_names[i].name;
+    return caps & ~d->info.caps ? "a capability of a later version" : NULL;
+}
+
+halError_t hal__variant_targets(const struct hal_device *d,
+                                struct compile_target *targets, uint32_t most,
+                                uint32_t *out_n)
+{
+    const struct compile_target all = targets[0];
+    const char *lacks = NULL, *first = NULL;
+    const struct compile_variant *list;
+    uint32_t n, i, n_targets = 0;
+
+    list = compile_variants(&n);
+    for (i = 0; i < n; i++) {
+        const char *missing = cap_missing(d, list[i].caps);
+        int speaks;
+
+        if (list[i].target != all.target ||
+            !variant_listed(list[i].name, &speaks))
+            continue;
+        if (missing) {
+            first = list[i].name;
+            lacks = missing;
+        } else if (n_targets < most) {
+            targets[n_targets] = all;
+            targets[n_targets++].caps = list[i].caps;
+        }
+    }
+    if (!n_targets && first)
+        return hal_fail(halErrorNoImageForDevice,
+                        "HALCYON_VARIANT asks for %s, which %s%s%s cannot run "
+                        "(it wants %s)",
+                        first, d->name, d->stands_on[0] ? " on " : "",
+                        d->stands_on, lacks);
+    *out_n = n_targets ? n_targets : 1;
+    return halSuccess;
 }
 
 /* NULL if it fits, else a word on what it wants. */
@@ -60,16 +165,14 @@ static const char *misfit(const struct hal_device *d,
                           const struct hal_image *image)
 {
     const struct halDeviceProp *p = &d->info.prop;
+    const char *missing;
     int speaks;
-    size_t i;
 
     if (image->target != d->info.target)
         return "another target";
-    for (i = 0; i < sizeof cap_names / sizeof cap_names[0]; i++)
-        if (image->caps & ~d->info.caps & cap_names[i].cap)
-            return cap_names[i].name;
-    if (image->caps & ~d->info.caps)
-        return "a capability of a later version";
+    missing = cap_missing(d, image->caps);
+    if (missing)
+        return missing;
     if (image->group > p->maxThreadsPerBlock ||
         image->group > p->maxThreadsDim[0])
         return "larger groups";

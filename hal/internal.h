@@ -3,12 +3,13 @@
  * internal.h - what the core's files share.
  *
  * Locks, in the order in which they are taken (a thread may skip some, never
- * go back):  hal_event.lock, one side stream's side_lock, the default stream's
- * lock, another stream's lock, hal_device.lock, hal_device.record_lock, the
- * pointer table, the handle table's free list.  No lock but a stream's is held
- * across a backend call that may wait, and none at all while the core waits
- * for a device, but for side_lock: what a side stream carries waits for no
- * other stream and runs no host function, so its end needs no thread's help.
+ * go back):  hal_device.open_lock, the reset lock (device.c), hal_event.lock,
+ * one side stream's side_lock, the default stream's lock, another stream's
+ * lock, hal_device.lock, hal_device.record_lock, the pointer table, the handle
+ * table's free list.  No lock but a stream's is held across a backend call that
+ * may wait, and none at all while the core waits for a device, but for
+ * side_lock: what a side stream carries waits for no other stream and runs no
+ * host function, so its end needs no thread's help.
  *
  * Lifetime of memory: a submission looks pointers up with its stream's lock
  * held (launches), or holds a reference until it is submitted (copies) or done
@@ -49,6 +50,26 @@ struct hal_deferred {
 void hal__deferred_set(struct hal_deferred *d, halError_t st);
 /* Takes it out and makes it this thread's failure. */
 halError_t hal__deferred_take(struct hal_deferred *d);
+
+/* ---- fork.c ------------------------------------------------------------ */
+
+#define HAL_FORK_TEXT                                                        \
+    "this process was forked from one that had used Halcyon already, whose " \
+    "drivers and threads it does not have; fork before the first call, or "  \
+    "exec a program in the child"
+
+/* Set for good in a child of fork() once the library was in use. */
+extern int hal__is_forked;
+/* From now on children of this process are marked so. */
+void hal__fork_watch(void);
+halError_t hal__fork_fail(void);
+
+/* Stands before the first lock on every way into the library;
+ * hal__registry() shows an empty registry with this error instead. */
+static inline halError_t hal__fork_check(void)
+{
+    return __builtin_expect(hal__is_forked, 0) ? hal__fork_fail() : halSuccess;
+}
 
 /* ---- list.h in small: intrusive, circular ------------------------------ */
 
@@ -207,7 +228,7 @@ struct hal_registry {
     int n_known;
     struct hal_device *devices[HAL_MAX_DEVICES]; /* ordinals */
     int n_devices;
-    halError_t status; /* of HALCYON_DEVICES */
+    halError_t status; /* of HALCYON_DEVICES, or of a forked process */
     char detail[HAL_DETAIL_BYTES];
 };
 
@@ -218,7 +239,14 @@ halError_t hal__contract_check(const struct hal_backend *backend,
                                const struct hal_dev *dev);
 halError_t hal__contract_backend(const struct hal_backend *backend,
                                  const char *where);
-/* Adds what HALCYON_BACKEND_PATH holds. */
+/* Reports what is wrong with a setting that costs no device: an entry of its
+ * own among the backends, where listings show it. */
+void hal__registry_note(struct hal_registry *reg, const char *name,
+                        const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The next folder of a search path a:b:c; 0 at its end.  *path may be NULL. */
+int hal__path_next(const char **path, char *folder, size_t room);
+/* Adds what HALCYON_BACKEND_PATH and the installation hold. */
 void hal__plugin_load_all(struct hal_registry *reg);
 /* Adds the stand-ins, built in and of HALCYON_PROFILE_PATH. */
 void hal__profile_load_all(struct hal_registry *reg);
@@ -478,6 +506,17 @@ static inline int hal__view_is_device(const struct hal_view *v)
                         v->alloc->type == halMemoryTypeManaged);
 }
 
+/* Page-locked host memory; and where the host reaches it, for its own address
+ * as for its alias. */
+static inline int hal__view_is_host(const struct hal_view *v)
+{
+    return v->alloc && v->alloc->type == halMemoryTypeHost;
+}
+static inline char *hal__view_host(const struct hal_view *v)
+{
+    return (char *)v->alloc->host + v->offset;
+}
+
 /* ---- module.c, image.c, function.c ------------------------------------- */
 
 struct hal_function;
@@ -510,6 +549,15 @@ halError_t hal__image_choose(const struct hal_device *d,
                              uint32_t *out_n);
 int hal__image_any(const struct hal_device *d,
                    const struct hal_kernel_desc *desc);
+
+/* HALCYON_VARIANT names nothing but variants: the compiler's, or `bin`'s, which
+ * may be NULL. */
+halError_t hal__variant_check(const struct halbin *bin);
+/* What to compile for the device: targets[0], which stands for all that it
+ * runs, or one target for each listed variant instead. */
+halError_t hal__variant_targets(const struct hal_device *d,
+                                struct compile_target *targets, uint32_t most,
+                                uint32_t *out_n);
 
 halError_t hal__function_open(struct hal_module *m, uint32_t index,
                               struct hal_function **out_function);

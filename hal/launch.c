@@ -34,7 +34,8 @@ static halError_t grid_check(const struct hal_function *f, halDim3 grid,
                         "(%u, 1, 1); pass that, or (0, 0, 0)",
                         name, block.x, block.y, block.z, f->image->variant,
                         f->image->group);
-    if (shared > hal__function_dynamic(f))
+    /* nearly always 0 */
+    if (shared && shared > hal__function_dynamic(f))
         return hal_fail(halErrorInvalidConfiguration,
                         "kernel '%s': %zu bytes of dynamic shared memory "
                         "beside %u static ones; at most %llu on %s",

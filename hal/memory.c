@@ -246,7 +246,10 @@ halError_t halPointerGetAttributes(struct halPointerAttributes *attr,
                                    const void *ptr)
 {
     struct hal_view v;
+    halError_t st = hal__fork_check();
 
+    if (st != halSuccess)
+        return hal__done(st);
     if (!attr || !ptr)
         return hal__done(hal_fail(halErrorInvalidValue,
                                   "halPointerGetAttributes: %s is NULL",

@@ -14,6 +14,8 @@
 
 /* No module is larger; a corrupt size must not exhaust the host. */
 #define MODULE_MAX_BYTES ((long)1 << 30)
+/* A target has fewer variants to force (compiler/variants.def). */
+#define MODULE_MAX_TARGETS 8
 
 static void module_free(struct hal_object *obj)
 {
@@ -63,6 +65,9 @@ static halError_t module_open(struct hal_device *d, struct halbin *bin,
     uint32_t i, n_fit = 0;
     halError_t st;
 
+    st = hal__variant_check(bin);
+    if (st != halSuccess)
+        return st;
     for (i = 0; i < bin->n_kernels; i++)
         n_fit += hal__image_any(d, &bin->kernels[i]) != 0;
     if (!n_fit && bin->n_kernels) {
@@ -203,24 +208,30 @@ static halError_t compile(const struct hal_device *d, const char *source,
                           const char *name, const char *options,
                           struct halbin *out_bin)
 {
-    struct compile_target target = {
+    struct compile_target targets[MODULE_MAX_TARGETS] = { {
         .target = d->info.target,
         .caps = d->info.caps,
         .max_group = d->info.prop.maxThreadsPerBlock,
         .max_shared = d->info.prop.sharedMemPerBlock > UINT32_MAX
                           ? UINT32_MAX
                           : (uint32_t)d->info.prop.sharedMemPerBlock,
-    };
+    } };
     struct compile_request req = {
         .source = source,
         .name = name ? name : "source.k",
         .options = options,
-        .targets = &target,
-        .n_targets = 1,
+        .targets = targets,
         .use_cache = 1,
     };
     struct hal_message msg = { "" };
+    halError_t st;
 
+    st = hal__variant_check(NULL);
+    if (st == halSuccess)
+        st = hal__variant_targets(d, targets, MODULE_MAX_TARGETS,
+                                  &req.n_targets);
+    if (st != halSuccess)
+        return st;
     switch (compile_source(&req, out_bin, &msg)) {
     case COMPILE_OK:
         return halSuccess;

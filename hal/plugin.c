@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plugin.c - backends from outside: libhalcyon-<name>.so in the folders of
- * HALCYON_BACKEND_PATH, with the symbol hal_backend_plugin.
+ * HALCYON_BACKEND_PATH, and then in the one where Halcyon is installed, with
+ * the symbol hal_backend_plugin.
  *
  * Invariant: a broken plug-in is reported and skipped.  It is first loaded,
  * probed and opened in a child process, so that one which crashes or hangs
@@ -29,6 +30,22 @@ struct trial {
     char note[256];
 };
 
+/* In words; a symbol of ours that is missing has a remedy. */
+static halError_t open_fail(const char *path, const char *error)
+{
+    static const char undefined[] = "undefined symbol: ";
+    const char *symbol = strstr(error, undefined);
+
+    if (!symbol || strncmp(symbol + strlen(undefined), "hal_", 4))
+        return hal_fail(halErrorNoDriver, "%.200s", error);
+    symbol += strlen(undefined);
+    return hal_fail(halErrorNoDriver,
+                    "%.90s wants %.*s, which this program does not show to "
+                    "plug-ins: link it with -rdynamic, or with libhalcyon.so "
+                    "(or the plug-in is of another version)",
+                    path, (int)strcspn(symbol, " ,\n"), symbol);
+}
+
 static const struct hal_backend *plugin_open(const char *path,
                                              struct trial *trial)
 {
@@ -36,7 +53,7 @@ static const struct hal_backend *plugin_open(const char *path,
     void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
     if (!lib) {
-        trial->status = hal_fail(halErrorNoDriver, "%.200s", dlerror());
+        trial->status = open_fail(path, dlerror());
     } else {
         backend = dlsym(lib, "hal_backend_plugin");
         trial->status =
@@ -105,6 +122,36 @@ static int child_wait(pid_t pid, int *out_is_hung)
     return status;
 }
 
+/* A plug-in that calls exit() must not run the program's own ends, or print
+ * what the program had not printed yet. */
+static void leave(int status, void *arg)
+{
+    (void)arg;
+    _exit(status);
+}
+
+/* Says how the child ended that brought no answer. */
+static void trial_ended(const char *path, int status, struct trial *trial)
+{
+    char *note = trial->note;
+
+    trial->status = halErrorNoDriver;
+    if (status < 0)
+        snprintf(note, sizeof trial->note,
+                 "%.140s ends its process in its probe (how is not known: "
+                 "this program collects its children itself)",
+                 path);
+    else if (WIFSIGNALED(status))
+        snprintf(note, sizeof trial->note,
+                 "%.180s crashes in its probe (signal %d)", path,
+                 WTERMSIG(status));
+    else
+        snprintf(note, sizeof trial->note,
+                 "%.140s ends its process when it is loaded or probed (exit "
+                 "status %d)",
+                 path, WEXITSTATUS(status));
+}
+
 static void trial_in_child(const char *path, struct trial *trial)
 {
     int fds[2], status, is_hung;
@@ -121,6 +168,7 @@ static void trial_in_child(const char *path, struct trial *trial)
         ssize_t put;
 
         close(fds[0]);
+        on_exit(leave, NULL);
         trial_run(path, trial);
         put = write(fds[1], trial, sizeof *trial);
         _exit(put == sizeof *trial ? 0 : 1);
@@ -138,15 +186,11 @@ static void trial_in_child(const char *path, struct trial *trial)
     close(fds[0]);
     if (got == (ssize_t)sizeof *trial)
         return;
-    trial->status = halErrorNoDriver;
+    trial_ended(path, status, trial);
     if (is_hung)
         snprintf(trial->note, sizeof trial->note,
                  "%.180s hangs in its probe (%d s)", path,
                  TRIAL_LIMIT_MS / 1000);
-    else
-        snprintf(trial->note, sizeof trial->note,
-                 "%.180s crashes in its probe (signal %d)", path,
-                 status > 0 && WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 }
 
 static void plugin_add(struct hal_registry *reg, const char *folder,
@@ -192,27 +236,69 @@ static int is_plugin(const struct dirent *entry)
            !strcmp(entry->d_name + len - 3, ".so");
 }
 
+/* Whether a backend has the name that the file gives its own. */
+static int is_taken(const struct hal_registry *reg, const char *file)
+{
+    size_t len = strlen(file) - strlen(PREFIX) - 3;
+    int i;
+
+    for (i = 0; i < reg->n_backends; i++)
+        if (strlen(reg->backends[i].info.name) == len &&
+            !memcmp(reg->backends[i].info.name, file + strlen(PREFIX), len))
+            return 1;
+    return 0;
+}
+
+/* With `setting`, the variable that names the folder, what is wrong is
+ * reported; else it need not exist, and what is there already wins. */
+static void add_folder(struct hal_registry *reg, const char *folder,
+                       const char *setting)
+{
+    struct dirent **entries = NULL;
+    int n = scandir(folder, &entries, is_plugin, alphasort), i;
+
+    if (n < 0 && setting)
+        hal__registry_note(reg, "plug-ins", "%s: %.180s: %s", setting, folder,
+                           strerror(errno));
+    for (i = 0; i < n; i++) {
+        if (setting || !is_taken(reg, entries[i]->d_name))
+            plugin_add(reg, folder, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+/* PREFIX/lib/halcyon, told from PREFIX/lib/libhalcyon.so or, where Halcyon is
+ * part of the program, from PREFIX/bin/program; 0 if neither is known. */
+static int installed_folder(char *folder, size_t room)
+{
+    char self[4096] = "", *base;
+    Dl_info is;
+
+    if (!dladdr(hal_builtin_backends, &is) || !is.dli_fname)
+        return 0;
+    /* A program that was found in PATH has no folder in its name. */
+    if (strchr(is.dli_fname, '/')
+            ? !realpath(is.dli_fname, self)
+            : readlink("/proc/self/exe", self, sizeof self - 1) <= 0)
+        return 0;
+    base = strrchr(self, '/');
+    if (!base)
+        return 0;
+    *base++ = 0;
+    return snprintf(folder, room, "%s%s", self,
+                    strncmp(base, "libhalcyon.so", 13)
+                        ? "/../lib/halcyon"
+                        : "/halcyon") < (int)room;
+}
+
 void hal__plugin_load_all(struct hal_registry *reg)
 {
     const char *path = getenv("HALCYON_BACKEND_PATH");
+    char folder[4096];
 
-    while (path && *path) {
-        size_t len = strcspn(path, ":");
-        struct dirent **entries = NULL;
-        char folder[4000];
-        int n, i;
-
-        if (len && len < sizeof folder) {
-            memcpy(folder, path, len);
-            folder[len] = 0;
-            n = scandir(folder, &entries, is_plugin, alphasort);
-            for (i = 0; i < n; i++) {
-                plugin_add(reg, folder, entries[i]->d_name);
-                free(entries[i]);
-            }
-            free(entries);
-        }
-        path += len;
-        path += strspn(path, ":");
-    }
+    while (hal__path_next(&path, folder, sizeof folder))
+        add_folder(reg, folder, "HALCYON_BACKEND_PATH");
+    if (installed_folder(folder, sizeof folder))
+        add_folder(reg, folder, NULL);
 }

@@ -3,9 +3,11 @@
  * pointer.c - the one table of all allocations of all devices, by address.
  *
  * Invariant: entries are sorted and do not meet, so an address has at most one
- * owner.  A sorted array under a read-write lock: lookups, which every launch
- * makes, are a binary search; programs have thousands of allocations, not
- * millions.  The lock prefers writers, or a busy launcher would starve malloc.
+ * owner.  A sorted array under a read-write lock: lookups are a binary search;
+ * programs have thousands of allocations, not millions.  The lock prefers
+ * writers, or a busy launcher would starve malloc.  Each thread keeps what it
+ * found last, which holds as long as the table's generation does: a launch
+ * whose pointers are all known takes no lock.
  */
 #include "hal/internal.h"
 
@@ -29,8 +31,10 @@ static struct {
     pthread_rwlock_t lock;
     struct entry *entries;
     size_t n, cap;
+    _Atomic uint64_t generation; /* rises when an entry goes, under lock */
 } table = {
     .lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP,
+    .generation = 1,
 };
 
 /* Where references end; rare, so one pair serves all allocations. */
@@ -97,6 +101,7 @@ static void remove_locked(uintptr_t base)
     memmove(table.entries + i, table.entries + i + 1,
             (table.n - i - 1) * sizeof *table.entries);
     table.n--;
+    atomic_fetch_add(&table.generation, 1);
 }
 
 static int reserve_open(struct hal_reserve *r)
@@ -203,31 +208,51 @@ out:
 }
 
 /*
- * Where this thread found addresses like this one last; programs pass the same
- * pointers over and over.  A hint that is out of date fails the check and
- * costs the search that it would have saved.
+ * What this thread found last for addresses like this one; programs pass the
+ * same pointers over and over.  Valid while the generation is the table's.
  */
-#define N_HINTS 64
-static _Thread_local uint32_t hints[N_HINTS];
+#define N_FOUND 64
+struct found {
+    uint64_t generation; /* 0: nothing yet */
+    struct entry entry;
+};
+static _Thread_local struct found found[N_FOUND];
+
+static struct found *found_at(uintptr_t address)
+{
+    return &found[(address >> 6 ^ address >> 12) % N_FOUND];
+}
+
+static int found_holds(const struct found *f, uintptr_t address,
+                       uint64_t generation)
+{
+    return f->generation == generation &&
+           address - f->entry.base < f->entry.size;
+}
+
+static struct hal_view view_of(const struct entry *e, uintptr_t address)
+{
+    return (struct hal_view){ .alloc = e->alloc,
+                              .offset = address - e->base,
+                              .avail = e->size - (address - e->base) };
+}
 
 static struct hal_view find_locked(const void *ptr)
 {
+    uint64_t generation =
+        atomic_load_explicit(&table.generation, memory_order_relaxed);
     uintptr_t address = (uintptr_t)ptr;
-    uint32_t *hint = &hints[(address >> 6 ^ address >> 12) % N_HINTS];
-    struct hal_view v = { 0 };
-    size_t i = *hint;
+    struct found *f = found_at(address);
 
-    if (i >= table.n ||
-        address - table.entries[i].base >= table.entries[i].size)
-        i = upper_locked(address) - 1;
-    if (i < table.n &&
-        address - table.entries[i].base < table.entries[i].size) {
-        v.alloc = table.entries[i].alloc;
-        v.offset = address - table.entries[i].base;
-        v.avail = table.entries[i].size - v.offset;
-        *hint = (uint32_t)i;
+    if (!found_holds(f, address, generation)) {
+        size_t i = upper_locked(address);
+
+        if (!i ||
+            address - table.entries[i - 1].base >= table.entries[i - 1].size)
+            return (struct hal_view){ 0 };
+        *f = (struct found){ generation, table.entries[i - 1] };
     }
-    return v;
+    return view_of(&f->entry, address);
 }
 
 /* What to say of an address that is the start of no live allocation. */
@@ -260,9 +285,11 @@ halError_t hal__pointer_take(const void *ptr, const char *call,
                                                   const void *context),
                              const void *context, struct hal_alloc **out_alloc)
 {
-    halError_t st = halSuccess;
+    halError_t st = hal__fork_check();
     struct hal_view v;
 
+    if (st != halSuccess)
+        return st;
     pthread_rwlock_wrlock(&table.lock);
     v = find_locked(ptr);
     if (!v.alloc || v.offset || v.alloc->base != (uintptr_t)ptr) {
@@ -312,8 +339,25 @@ struct hal_view hal__pointer_find(const void *ptr)
 void hal__pointer_find_all(const void *const *ptrs, struct hal_view *views,
                            unsigned n)
 {
+    /* Who frees changes the generation first and passes the caller's stream
+     * lock later: what still holds here, holds while that lock is held. */
+    uint64_t generation =
+        atomic_load_explicit(&table.generation, memory_order_acquire);
     unsigned i;
 
+    for (i = 0; i < n; i++) {
+        uintptr_t address = (uintptr_t)ptrs[i];
+        const struct found *f = found_at(address);
+
+        if (!address)
+            views[i] = (struct hal_view){ 0 }; /* a scalar's */
+        else if (found_holds(f, address, generation))
+            views[i] = view_of(&f->entry, address);
+        else
+            break;
+    }
+    if (i == n)
+        return;
     pthread_rwlock_rdlock(&table.lock);
     for (i = 0; i < n; i++)
         views[i] = find_locked(ptrs[i]);

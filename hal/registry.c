@@ -6,11 +6,16 @@
  */
 #include "hal/internal.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static struct hal_registry registry;
+static const struct hal_registry forked_registry = {
+    .status = halErrorInitializationError,
+    .detail = HAL_FORK_TEXT,
+};
 static pthread_once_t registry_once = PTHREAD_ONCE_INIT;
 
 struct hal_device *hal__known_add(struct hal_registry *reg, const char *name,
@@ -38,6 +43,36 @@ struct hal_device *hal__known_add(struct hal_registry *reg, const char *name,
     hal__staging_init(&d->staging);
     reg->known[reg->n_known++] = d;
     return d;
+}
+
+void hal__registry_note(struct hal_registry *reg, const char *name,
+                        const char *format, ...)
+{
+    struct hal_backend_entry *e;
+    va_list ap;
+
+    if (reg->n_backends == HAL_MAX_BACKENDS)
+        return;
+    e = &reg->backends[reg->n_backends++];
+    snprintf(e->info.name, sizeof e->info.name, "%s", name);
+    e->info.status = halErrorFileIo;
+    va_start(ap, format);
+    vsnprintf(e->info.note, sizeof e->info.note, format, ap);
+    va_end(ap);
+}
+
+int hal__path_next(const char **path, char *folder, size_t room)
+{
+    size_t len;
+
+    if (!*path)
+        return 0;
+    *path += strspn(*path, ":");
+    len = strcspn(*path, ":");
+    /* One that is too long is cut, and then is not there. */
+    snprintf(folder, room, "%.*s", (int)(len < room ? len : room), *path);
+    *path += len;
+    return len != 0;
 }
 
 static void add_devices(struct hal_registry *reg,
@@ -187,6 +222,8 @@ static void registry_load(void)
     struct hal_registry *reg = &registry;
     int i;
 
+    /* First, for another thread may fork while this one loads. */
+    hal__fork_watch();
     for (i = 0; hal_builtin_backends[i] && reg->n_backends < HAL_MAX_BACKENDS;
          i++) {
         struct hal_backend_entry *e = &reg->backends[reg->n_backends++];
@@ -212,6 +249,8 @@ static void registry_load(void)
 
 const struct hal_registry *hal__registry(void)
 {
+    if (hal__is_forked)
+        return &forked_registry;
     pthread_once(&registry_once, registry_load);
     return &registry;
 }
@@ -246,7 +285,9 @@ halError_t halDeviceGetByName(int *device, const char *name)
         }
     }
     if (reg->status != halSuccess)
-        return hal__done(hal_fail(halErrorNotFound, "%s", reg->detail));
+        return hal__done(
+            hal_fail(hal__is_forked ? reg->status : halErrorNotFound, "%s",
+                     reg->detail));
     for (i = 0; i < reg->n_known; i++)
         if (!strcmp(reg->known[i]->name, name))
             return hal__done(hal_fail(
@@ -263,6 +304,8 @@ halError_t halBackendGetInfo(struct halBackendInfo *info, int index)
 {
     const struct hal_registry *reg = hal__registry();
 
+    if (hal__fork_check() != halSuccess)
+        return hal__done(reg->status);
     if (!info || index < 0 || index >= reg->n_backends)
         return hal__done(hal_fail(
             halErrorInvalidValue, "halBackendGetInfo: %s (%d of %d)",
@@ -275,6 +318,8 @@ halError_t halDeviceGetKnownName(char name[64], char about[256], int index)
 {
     const struct hal_registry *reg = hal__registry();
 
+    if (hal__fork_check() != halSuccess)
+        return hal__done(reg->status);
     if (!name || !about || index < 0 || index >= reg->n_known)
         return hal__done(hal_fail(
             halErrorInvalidValue, "halDeviceGetKnownName: %s (%d of %d)",

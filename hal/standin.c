@@ -8,6 +8,7 @@
 #include "hal/profile.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +149,9 @@ static void add_folder(struct hal_registry *reg, const char *folder)
     struct dirent **entries = NULL;
     int n = scandir(folder, &entries, is_ini, alphasort), i;
 
+    if (n < 0)
+        hal__registry_note(reg, "stand-ins", "HALCYON_PROFILE_PATH: %.180s: %s",
+                           folder, strerror(errno));
     for (i = 0; i < n; i++) {
         char path[4096];
 
@@ -163,19 +167,10 @@ void hal__profile_load_all(struct hal_registry *reg)
 {
     const char *path = getenv("HALCYON_PROFILE_PATH");
     const struct hal_text_file *file;
+    char folder[4096];
 
-    while (path && *path) {
-        size_t len = strcspn(path, ":");
-        char folder[4096];
-
-        if (len && len < sizeof folder) {
-            memcpy(folder, path, len);
-            folder[len] = 0;
-            add_folder(reg, folder);
-        }
-        path += len;
-        path += strspn(path, ":");
-    }
+    while (hal__path_next(&path, folder, sizeof folder))
+        add_folder(reg, folder);
     for (file = hal_profile_files; file->name; file++)
         add_profile(reg, file->name, file->text, strlen(file->text));
 }

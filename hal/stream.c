@@ -243,17 +243,27 @@ halError_t halStreamDestroy(halStream_t stream)
     return hal__done(st);
 }
 
-halError_t halStreamQuery(halStream_t stream)
+/* Runs op on the stream behind a handle: every call that asks one stream. */
+static halError_t stream_ask(halStream_t handle,
+                             halError_t (*op)(struct hal_stream *s, void *out),
+                             void *out)
 {
     struct hal_stream *s;
-    struct hal_device *d;
-    halError_t st;
+    halError_t st = hal__stream_get(handle, &s);
 
-    st = hal__stream_get(stream, &s);
-    if (st != halSuccess)
-        return hal__done(st);
-    d = s->obj.dev;
-    st = hal__device_alive(d);
+    if (st == halSuccess) {
+        st = op(s, out);
+        hal__stream_release(s);
+    }
+    return hal__done(st);
+}
+
+static halError_t ask_query(struct hal_stream *s, void *out)
+{
+    struct hal_device *d = s->obj.dev;
+    halError_t st = hal__device_alive(d);
+
+    (void)out;
     if (st == halSuccess && s == d->null_stream) {
         pthread_mutex_lock(&s->lock);
         st = hal__order_null_locked(d);
@@ -261,71 +271,65 @@ halError_t halStreamQuery(halStream_t stream)
     }
     if (st == halSuccess)
         st = hal__device_check(d, d->ops->stream_query(d->dev, s->impl));
-    if (st == halSuccess)
-        st = hal__deferred_take(&s->deferred);
-    hal__stream_release(s);
-    return hal__done(st);
+    return st == halSuccess ? hal__deferred_take(&s->deferred) : st;
+}
+
+static halError_t ask_sync(struct hal_stream *s, void *out)
+{
+    halError_t st = hal__device_alive(s->obj.dev);
+
+    (void)out;
+    return st == halSuccess ? hal__stream_sync(s) : st;
+}
+
+static halError_t ask_flags(struct hal_stream *s, void *out)
+{
+    *(unsigned *)out = s->flags;
+    return halSuccess;
+}
+
+static halError_t ask_priority(struct hal_stream *s, void *out)
+{
+    *(int *)out = s->priority;
+    return halSuccess;
+}
+
+static halError_t ask_device(struct hal_stream *s, void *out)
+{
+    *(int *)out = s->obj.dev->ordinal;
+    return halSuccess;
+}
+
+halError_t halStreamQuery(halStream_t stream)
+{
+    return stream_ask(stream, ask_query, NULL);
 }
 
 halError_t halStreamSynchronize(halStream_t stream)
 {
-    struct hal_stream *s;
-    halError_t st;
-
-    st = hal__stream_get(stream, &s);
-    if (st != halSuccess)
-        return hal__done(st);
-    st = hal__device_alive(s->obj.dev);
-    if (st == halSuccess)
-        st = hal__stream_sync(s);
-    hal__stream_release(s);
-    return hal__done(st);
+    return stream_ask(stream, ask_sync, NULL);
 }
 
 halError_t halStreamGetFlags(halStream_t stream, unsigned *flags)
 {
-    struct hal_stream *s;
-    halError_t st;
-
     if (!flags)
         return hal__done(
             hal_fail(halErrorInvalidValue, "halStreamGetFlags: flags is NULL"));
-    st = hal__stream_get(stream, &s);
-    if (st != halSuccess)
-        return hal__done(st);
-    *flags = s->flags;
-    hal__stream_release(s);
-    return halSuccess;
+    return stream_ask(stream, ask_flags, flags);
 }
 
 halError_t halStreamGetPriority(halStream_t stream, int *priority)
 {
-    struct hal_stream *s;
-    halError_t st;
-
     if (!priority)
         return hal__done(hal_fail(halErrorInvalidValue,
                                   "halStreamGetPriority: priority is NULL"));
-    st = hal__stream_get(stream, &s);
-    if (st != halSuccess)
-        return hal__done(st);
-    *priority = s->priority;
-    hal__stream_release(s);
-    return halSuccess;
+    return stream_ask(stream, ask_priority, priority);
 }
 
 halError_t halStreamGetDevice(halStream_t stream, int *device)
 {
-    struct hal_stream *s;
-    halError_t st;
-
     if (!device)
         return hal__done(hal_fail(halErrorInvalidValue,
                                   "halStreamGetDevice: device is NULL"));
-    st = hal__stream_get(stream, &s);
-    if (st != halSuccess)
-        return hal__done(st);
-    *device = s->obj.dev->ordinal;
-    hal__stream_release(s);
-    return halSuccess;
+    return stream_ask(stream, ask_device, device);
 }

@@ -7,14 +7,23 @@
  * enqueues it on `stream` of the current device; it does not wait.  Tensors
  * are device pointers, row-major and contiguous unless strides are given
  * (strides and dims count elements).  Pointers need the alignment of their
- * element only.  Inputs and outputs must not overlap unless an op says so.
- * A dim of 0 is success and does nothing, unless an op says otherwise.
+ * element only.  A dim of 0 is success and does nothing, unless an op says
+ * otherwise.
+ *
+ * Overlap.  An output shares no byte with another tensor of its op, and no two
+ * of its elements are one; inputs may share memory with each other.  In place
+ * are only halopRope's x and what halopAdd allows.  Tensors with strides may
+ * lie in each other's gaps where they keep to places of their own in each
+ * period of some stride, as columns of one matrix or heads of one buffer do.
+ * All else is refused.
+ *
  * Arithmetic is f32 whatever the dtype, with one rounding (nearest, ties to
  * even) at the store.
  *
  * Errors: halErrorInvalidValue with the op, the argument and the rule;
  * halErrorNotSupported for a dtype that the op does not take; else what the
- * launch returns.  Thread-safe.
+ * launch returns.  As with every hal call, a failure becomes the thread's
+ * halGetLastError() and its sentence halGetErrorDetail().  Thread-safe.
  */
 #ifndef KERNELS_OPS_H
 #define KERNELS_OPS_H
@@ -106,7 +115,7 @@ HAL_API halError_t halopSoftmax(halDtype dtype, void *y, const void *x,
 HAL_API halError_t halopSwiGLU(halDtype dtype, void *y, const void *gate,
                                const void *up, int64_t n, halStream_t stream);
 
-/* y = a + b over n elements; y may be a or b exactly. */
+/* y = a + b over n elements; y may be a or b or both, exactly. */
 HAL_API halError_t halopAdd(halDtype dtype, void *y, const void *a,
                             const void *b, int64_t n, halStream_t stream);
 

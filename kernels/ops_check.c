@@ -5,125 +5,290 @@
  */
 #include "kernels/ops_internal.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+halError_t ops_fail(const char *op, halError_t error, const char *format, ...)
+{
+    char text[512]; /* what the core keeps of a sentence */
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    return hal_done(hal_fail(error, "%s: %s", op, text));
+}
+
+halError_t ops_result(const char *op, halError_t st)
+{
+    return st == halSuccess ? st : ops_fail(op, st, "%s", halGetErrorDetail());
+}
+
+/* ---- sizes and dtypes --------------------------------------------------- */
+
+halError_t ops_check_sizes(const char *op, const struct ops_size *sizes,
+                           unsigned n_sizes)
+{
+    unsigned i;
+
+    for (i = 0; i < n_sizes; i++)
+        if (sizes[i].value < 0 || sizes[i].value > INT32_MAX)
+            return ops_fail(op, halErrorInvalidValue,
+                            "%s is %lld; it must lie in 0..2^31 - 1",
+                            sizes[i].name, (long long)sizes[i].value);
+    return halSuccess;
+}
+
+static const struct {
+    const char *label; /* after "hal" it is `name`, in its case */
+    const char *name;
+    uint32_t bytes;
+} dtypes[halDtypeCount] = {
+    [halF32] = { "halF32", "f32", 4 },    [halF16] = { "halF16", "f16", 2 },
+    [halBF16] = { "halBF16", "bf16", 2 }, [halF64] = { "halF64", "f64", 8 },
+    [halI8] = { "halI8", "i8", 1 },       [halU8] = { "halU8", "u8", 1 },
+    [halI16] = { "halI16", "i16", 2 },    [halU16] = { "halU16", "u16", 2 },
+    [halI32] = { "halI32", "i32", 4 },    [halU32] = { "halU32", "u32", 4 },
+    [halI64] = { "halI64", "i64", 8 },    [halU64] = { "halU64", "u64", 8 },
+    [halE4M3] = { "halE4M3", "e4m3", 1 }, [halE5M2] = { "halE5M2", "e5m2", 1 },
+};
+
+static int is_dtype(halDtype dtype)
+{
+    return (unsigned)dtype < halDtypeCount;
+}
+
 const char *ops_dtype_name(halDtype dtype)
 {
-    if (dtype == halF32)
-        return "f32";
-    if (dtype == halBF16)
-        return "bf16";
-    return dtype == halF16 ? "f16" : NULL;
+    return is_dtype(dtype) ? dtypes[dtype].name : NULL;
+}
+
+const char *ops_dtype_label(halDtype dtype)
+{
+    return is_dtype(dtype) ? dtypes[dtype].label : "no halDtype";
 }
 
 uint32_t ops_dtype_bytes(halDtype dtype)
 {
-    return dtype == halF32 ? 4 : 2;
+    return is_dtype(dtype) ? dtypes[dtype].bytes : 1;
 }
 
-halError_t ops_check_dtype(const char *op, const char *name, halDtype dtype)
+halError_t ops_check_dtype(const char *op, const char *name, halDtype dtype,
+                           uint32_t accepted)
 {
-    if (!ops_dtype_name(dtype))
-        return hal_fail(halErrorNotSupported,
-                        "%s: %s is dtype %d; it takes halF32, halBF16 and "
-                        "halF16",
-                        op, name, (int)dtype);
-    return halSuccess;
+    char list[halDtypeCount * 16] = "";
+    size_t len = 0;
+    int i;
+
+    if (is_dtype(dtype) && accepted >> dtype & 1)
+        return halSuccess;
+    for (i = 0; i < halDtypeCount; i++) {
+        uint32_t rest = accepted >> i;
+
+        if (!(rest & 1))
+            continue;
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s",
+                                !len       ? ""
+                                : rest > 1 ? ", "
+                                           : " or ",
+                                dtypes[i].label);
+    }
+    return ops_fail(op, halErrorNotSupported, "%s is %s (%d); it must be %s",
+                    name, ops_dtype_label(dtype), (int)dtype, list);
 }
 
-halError_t ops_check_dim(const char *op, const char *name, int64_t value)
-{
-    if (value < 0 || value > INT32_MAX)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: %s is %lld; it must lie in 0..%d", op, name,
-                        (long long)value, INT32_MAX);
-    return halSuccess;
-}
+/* ---- one tensor --------------------------------------------------------- */
 
-halError_t ops_check_product(const char *op, const char *what, int64_t a,
-                             int64_t b)
-{
-    if (a && b > (int64_t)UINT32_MAX / a)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: %s is %lld x %lld elements; a tensor may have "
-                        "up to 2^32 - 1",
-                        op, what, (long long)a, (long long)b);
-    return halSuccess;
-}
+/* A tensor as its bytes lie. */
+struct place {
+    uintptr_t address; /* as the device knows it: memory may have two */
+    uint64_t bytes;
+    uint32_t elem_bytes;
+};
 
 static halError_t check_place(const char *op, const struct ops_tensor *t,
-                              int device)
+                              int device, struct place *out_place)
 {
     struct halPointerAttributes attr;
-    uint64_t bytes = t->n_elems * t->elem_bytes, left;
+    uint32_t elem_bytes = ops_dtype_bytes(t->dtype);
+    uint64_t bytes = t->n_elems * elem_bytes, left;
     halError_t st;
 
+    if (t->n_elems > UINT32_MAX && !(t->flags & OPS_LONG))
+        return ops_fail(op, halErrorInvalidValue,
+                        "%s has %llu elements; up to 2^32 - 1 are possible",
+                        t->name, (unsigned long long)t->n_elems);
     if (!t->ptr)
-        return hal_fail(halErrorInvalidValue, "%s: %s is NULL", op, t->name);
-    if ((uintptr_t)t->ptr % t->elem_bytes)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: %s is %p; it must be aligned to its elements of "
-                        "%u bytes",
-                        op, t->name, t->ptr, t->elem_bytes);
+        return ops_fail(op, halErrorInvalidValue,
+                        "%s is NULL; it must be device memory for %llu bytes",
+                        t->name, (unsigned long long)bytes);
+    if ((uintptr_t)t->ptr % elem_bytes)
+        return ops_fail(op, halErrorInvalidValue,
+                        "%s is %p; it must be aligned to its elements of %u "
+                        "bytes",
+                        t->name, t->ptr, elem_bytes);
     st = halPointerGetAttributes(&attr, t->ptr);
     if (st != halSuccess)
-        return st;
+        return ops_result(op, st);
     if (attr.type == halMemoryTypeUnregistered || !attr.devicePointer)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: %s is %p, which is no live device pointer "
-                        "(allocate it with halMalloc)",
-                        op, t->name, t->ptr);
+        return ops_fail(op, halErrorInvalidValue,
+                        "%s is %p, which is no live device pointer (allocate "
+                        "it with halMalloc)",
+                        t->name, t->ptr);
     if (attr.device != device && attr.type == halMemoryTypeDevice)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: %s is memory of device %d; the current device is "
-                        "%d",
-                        op, t->name, attr.device, device);
+        return ops_fail(op, halErrorInvalidValue,
+                        "%s is memory of device %d; the current device is %d "
+                        "(halSetDevice, or copy it over)",
+                        t->name, attr.device, device);
     left = attr.size - (uint64_t)((uintptr_t)t->ptr - (uintptr_t)attr.base);
     if (bytes > left)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: %s needs %llu bytes from %p, its allocation has "
-                        "%llu left there",
-                        op, t->name, (unsigned long long)bytes, t->ptr,
+        return ops_fail(op, halErrorInvalidValue,
+                        "%s needs %llu bytes from %p, its allocation has %llu "
+                        "left there",
+                        t->name, (unsigned long long)bytes, t->ptr,
                         (unsigned long long)left);
+    out_place->address = (uintptr_t)attr.devicePointer;
+    out_place->bytes = bytes;
+    out_place->elem_bytes = elem_bytes;
     return halSuccess;
 }
 
-static int overlap(const struct ops_tensor *a, const struct ops_tensor *b)
+/* Whether two indices of a view may be one element.  Sorted by size, each
+ * stride must step over what the smaller ones reach: sufficient, and true of
+ * every tensor that is a view without overlap in the usual sense. */
+static int elements_meet(const struct ops_view *view)
 {
-    uintptr_t a0 = (uintptr_t)a->ptr, b0 = (uintptr_t)b->ptr;
+    int64_t strides[4], dims[4], reach = 0;
+    int n = 0, i, j;
 
-    return a0 < b0 + b->n_elems * b->elem_bytes &&
-           b0 < a0 + a->n_elems * a->elem_bytes;
+    for (i = 0; i < 4; i++) {
+        if (view->dims[i] <= 1)
+            continue;
+        for (j = n++; j > 0 && strides[j - 1] > view->strides[i]; j--) {
+            strides[j] = strides[j - 1];
+            dims[j] = dims[j - 1];
+        }
+        strides[j] = view->strides[i];
+        dims[j] = view->dims[i];
+    }
+    for (i = 0; i < n; i++) {
+        if (strides[i] <= reach)
+            return 1;
+        reach += (dims[i] - 1) * strides[i];
+    }
+    return 0;
+}
+
+/* ---- two tensors -------------------------------------------------------- */
+
+/* Bytes that the tensor covers in each period: strides that are multiples of
+ * it lead to the same place in another period. */
+static uint64_t width_in(const struct ops_tensor *t, const struct place *p,
+                         uint64_t period)
+{
+    uint64_t width = p->elem_bytes;
+    int i;
+
+    if (!t->view)
+        return p->bytes;
+    for (i = 0; i < 4; i++) {
+        uint64_t stride = (uint64_t)t->view->strides[i] * p->elem_bytes;
+
+        if (t->view->dims[i] > 1 && stride % period)
+            width += (uint64_t)(t->view->dims[i] - 1) * stride;
+    }
+    return width;
+}
+
+/* Whether b lies where a has its gaps: with some stride of a as the period,
+ * both keep to places of their own, as the columns of one matrix do. */
+static int in_gaps(const struct ops_tensor *a, const struct place *pa,
+                   const struct ops_tensor *b, const struct place *pb)
+{
+    int i;
+
+    for (i = 0; a->view && i < 4; i++) {
+        uint64_t period = (uint64_t)a->view->strides[i] * pa->elem_bytes, from;
+
+        if (a->view->dims[i] <= 1 || !period)
+            continue;
+        /* from a's first byte to b's, round the period */
+        from = pb->address >= pa->address
+                   ? (pb->address - pa->address) % period
+                   : (period - (pa->address - pb->address) % period) % period;
+        if (from >= width_in(a, pa, period) &&
+            from + width_in(b, pb, period) <= period)
+            return 1;
+    }
+    return 0;
+}
+
+static int overlap(const struct ops_tensor *a, const struct place *pa,
+                   const struct ops_tensor *b, const struct place *pb)
+{
+    return pa->address < pb->address + pb->bytes &&
+           pb->address < pa->address + pa->bytes && !in_gaps(a, pa, b, pb) &&
+           !in_gaps(b, pb, a, pa);
+}
+
+static halError_t check_output(const char *op, const struct ops_tensor *tensors,
+                               const struct place *places, unsigned n_tensors,
+                               unsigned at)
+{
+    const struct ops_tensor *out = &tensors[at];
+    unsigned i;
+
+    if (out->view && elements_meet(out->view))
+        return ops_fail(op, halErrorInvalidValue,
+                        "the strides of %s make its elements meet; each must "
+                        "step over all that the smaller ones reach",
+                        out->name);
+    for (i = 0; i < n_tensors; i++) {
+        const struct ops_tensor *t = &tensors[i];
+
+        if (i == at || !t->n_elems || !overlap(out, &places[at], t, &places[i]))
+            continue;
+        if (!(t->flags & OPS_EXACT))
+            return ops_fail(op, halErrorInvalidValue,
+                            "%s overlaps %s, which the op %s; give %s memory "
+                            "of its own",
+                            out->name, t->name,
+                            t->flags & OPS_OUT ? "writes too" : "reads",
+                            out->name);
+        if (places[i].address != places[at].address ||
+            places[i].bytes != places[at].bytes)
+            return ops_fail(op, halErrorInvalidValue,
+                            "%s overlaps %s, which the op reads; it may be "
+                            "exactly %s, else it needs memory of its own",
+                            out->name, t->name, t->name);
+    }
+    return halSuccess;
 }
 
 halError_t ops_check_tensors(const char *op, const struct ops_tensor *tensors,
                              unsigned n_tensors)
 {
-    unsigned i, j;
+    struct place places[HAL_PARAMS_MAX];
+    unsigned i;
     int device;
     halError_t st = halGetDevice(&device);
 
     if (st != halSuccess)
-        return st;
+        return ops_result(op, st);
     for (i = 0; i < n_tensors; i++) {
-        st = check_place(op, &tensors[i], device);
+        if (!tensors[i].n_elems)
+            continue;
+        st = check_place(op, &tensors[i], device, &places[i]);
         if (st != halSuccess)
             return st;
     }
     for (i = 0; i < n_tensors; i++) {
-        const struct ops_tensor *out = &tensors[i];
-
-        if (!out->is_out || out->may_alias)
+        if (!tensors[i].n_elems || !(tensors[i].flags & OPS_OUT))
             continue;
-        for (j = 0; j < n_tensors; j++) {
-            const struct ops_tensor *t = &tensors[j];
-
-            if (j == i || (t->is_out && j < i) || !overlap(out, t))
-                continue;
-            if (t->may_alias && t->ptr == out->ptr)
-                continue;
-            return hal_fail(
-                halErrorInvalidValue, "%s: %s overlaps %s, which the op %s", op,
-                out->name, t->name, t->is_out ? "writes too" : "reads");
-        }
+        st = check_output(op, tensors, places, n_tensors, i);
+        if (st != halSuccess)
+            return st;
     }
     return halSuccess;
 }

@@ -9,6 +9,7 @@
 struct side {
     int64_t start; /* elements from the lowest one to element (0, 0, 0, 0) */
     int64_t span;  /* elements from the lowest to past the highest */
+    struct ops_view view; /* from the lowest one: no negative strides */
 };
 
 static halError_t side_of(const char *op, const char *name,
@@ -22,10 +23,12 @@ static halError_t side_of(const char *op, const char *name,
         int64_t reach;
 
         if (strides[i] > INT32_MAX || strides[i] < -INT32_MAX)
-            return hal_fail(halErrorInvalidValue,
-                            "%s: %s_strides[%d] is %lld; it must lie within "
+            return ops_fail(op, halErrorInvalidValue,
+                            "%s_strides[%d] is %lld; it must lie within "
                             "+-(2^31 - 1)",
-                            op, name, i, (long long)strides[i]);
+                            name, i, (long long)strides[i]);
+        out_side->view.dims[i] = dims[i];
+        out_side->view.strides[i] = strides[i] < 0 ? -strides[i] : strides[i];
         reach = (dims[i] - 1) * strides[i]; /* both below 2^31 */
         if (reach < 0)
             low += reach;
@@ -33,70 +36,66 @@ static halError_t side_of(const char *op, const char *name,
             high += reach;
     }
     if (high - low > INT32_MAX)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: %s spans %lld elements; up to 2^31 are possible",
-                        op, name, (long long)(high - low + 1));
+        return ops_fail(op, halErrorInvalidValue,
+                        "%s spans %lld elements; up to 2^31 are possible", name,
+                        (long long)(high - low + 1));
     out_side->start = -low;
     out_side->span = high - low + 1;
     return halSuccess;
 }
 
-/* No two indices of y may meet.  Sorted by size, each stride must step over
- * what the smaller ones reach: sufficient, and true of every tensor that is
- * a view without overlap in the usual sense. */
-static int strides_meet(const int64_t strides[4], const int64_t dims[4])
-{
-    int64_t s[4], d[4], reach = 0;
-    int n = 0, i, j;
-
-    for (i = 0; i < 4; i++) {
-        int64_t stride = strides[i] < 0 ? -strides[i] : strides[i];
-
-        if (dims[i] == 1)
-            continue;
-        for (j = n++; j > 0 && s[j - 1] > stride; j--) {
-            s[j] = s[j - 1];
-            d[j] = d[j - 1];
-        }
-        s[j] = stride;
-        d[j] = dims[i];
-    }
-    for (i = 0; i < n; i++) {
-        if (s[i] <= reach)
-            return 1;
-        reach += (d[i] - 1) * s[i];
-    }
-    return 0;
-}
-
 static halError_t check_dims(const char *op, int elem_bytes,
                              const int64_t dims[4], int64_t *out_total)
 {
+    struct ops_size sizes[4] = {
+        { "dims[0]", dims[0] },
+        { "dims[1]", dims[1] },
+        { "dims[2]", dims[2] },
+        { "dims[3]", dims[3] },
+    };
     int64_t total = 1;
+    halError_t st;
     int i;
 
     if (elem_bytes != 1 && elem_bytes != 2 && elem_bytes != 4 &&
         elem_bytes != 8)
-        return hal_fail(halErrorNotSupported,
-                        "%s: elem_bytes is %d; it takes 1, 2, 4 and 8", op,
+        return ops_fail(op, halErrorNotSupported,
+                        "elem_bytes is %d; it must be 1, 2, 4 or 8",
                         elem_bytes);
-    for (i = 0; i < 4; i++) {
-        if (dims[i] < 0 || dims[i] > INT32_MAX)
-            return hal_fail(halErrorInvalidValue,
-                            "%s: dims[%d] is %lld; it must lie in 0..2^31 - 1",
-                            op, i, (long long)dims[i]);
-    }
+    st = ops_check_sizes(op, sizes, 4);
+    if (st != halSuccess)
+        return st;
     for (i = 0; i < 4; i++)
         if (dims[i] == 0)
             total = 0;
     for (i = 0; i < 4 && total; i++) {
         total *= dims[i]; /* below 2^31 * 2^31 */
         if (total > INT32_MAX)
-            return hal_fail(halErrorInvalidValue,
-                            "%s: the dims' product must lie below 2^31", op);
+            return ops_fail(op, halErrorInvalidValue,
+                            "dims are %lld x %lld x %lld x %lld; their product "
+                            "must lie below 2^31",
+                            (long long)dims[0], (long long)dims[1],
+                            (long long)dims[2], (long long)dims[3]);
     }
     *out_total = total;
     return halSuccess;
+}
+
+/* NULL stays NULL, for the checks. */
+static const void *lowest(const void *ptr, const struct side *side,
+                          int elem_bytes)
+{
+    uintptr_t bytes = (uintptr_t)(side->start * elem_bytes);
+
+    return ptr ? (const void *)((uintptr_t)ptr - bytes) : NULL;
+}
+
+static halDtype dtype_of(int elem_bytes)
+{
+    return elem_bytes == 1   ? halU8
+           : elem_bytes == 2 ? halU16
+           : elem_bytes == 4 ? halU32
+                             : halU64;
 }
 
 halError_t halopCopyStrided(int elem_bytes, void *y, const int64_t y_strides[4],
@@ -112,10 +111,11 @@ halError_t halopCopyStrided(int elem_bytes, void *y, const int64_t y_strides[4],
     int i;
 
     if (!y_strides || !x_strides || !dims)
-        return hal_fail(halErrorInvalidValue, "%s: %s is NULL", op,
+        return ops_fail(op, halErrorInvalidValue, "%s is NULL; it holds 4 %s",
                         !y_strides   ? "y_strides"
                         : !x_strides ? "x_strides"
-                                     : "dims");
+                                     : "dims",
+                        y_strides && x_strides ? "sizes" : "strides");
     st = check_dims(op, elem_bytes, dims, &total);
     if (st != halSuccess || total == 0)
         return st;
@@ -124,31 +124,21 @@ halError_t halopCopyStrided(int elem_bytes, void *y, const int64_t y_strides[4],
         st = side_of(op, "x", x_strides, dims, &xs);
     if (st != halSuccess)
         return st;
-    if (strides_meet(y_strides, dims))
-        return hal_fail(halErrorInvalidValue,
-                        "%s: y_strides make elements of y meet", op);
-    if (!y || !x)
-        return hal_fail(halErrorInvalidValue, "%s: %s is NULL", op,
-                        y ? "x" : "y");
-    y = (char *)y - ys.start * elem_bytes;
-    x = (const char *)x - xs.start * elem_bytes;
-    /* Views of one buffer may interleave, which spans cannot tell. */
     tensors[0] = (struct ops_tensor){ "y",
-                                      y,
+                                      lowest(y, &ys, elem_bytes),
                                       (uint64_t)ys.span,
-                                      (uint32_t)elem_bytes,
-                                      1,
-                                      ys.span != total || xs.span != total };
-    tensors[1] =
-        (struct ops_tensor){ "x", x, (uint64_t)xs.span, (uint32_t)elem_bytes,
-                             0,   0 };
-    st = ops_check_tensors(op, tensors, 2);
-    if (st == halSuccess)
-        st = ops_begin(&call, op, "copy_%d", elem_bytes);
+                                      dtype_of(elem_bytes),
+                                      OPS_OUT,
+                                      &ys.view };
+    tensors[1] = (struct ops_tensor){ "x",
+                                      lowest(x, &xs, elem_bytes),
+                                      (uint64_t)xs.span,
+                                      dtype_of(elem_bytes),
+                                      OPS_IN,
+                                      &xs.view };
+    st = ops_begin(&call, op, tensors, 2, "copy_%d", elem_bytes);
     if (st != halSuccess)
         return st;
-    ops_buffer(&call, y);
-    ops_buffer(&call, x);
     ops_u32(&call, ys.start);
     ops_u32(&call, xs.start);
     for (i = 0; i < 4; i++)

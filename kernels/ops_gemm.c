@@ -10,138 +10,118 @@
 /* Rows of w that a group of gemv.k takes at a time, at most. */
 #define GEMV_ROWS 2
 
-static halError_t check(const char *op, halDtype in, halDtype out, int64_t m,
-                        int64_t n, int64_t k)
-{
-    halError_t st = ops_check_dtype(op, "in", in);
+struct product {
+    halDtype in, out;
+    void *y;
+    const void *x, *w, *bias;
+    int64_t m, n, k;
+};
 
-    if (st == halSuccess)
-        st = ops_check_dtype(op, "out", out);
-    if (st != halSuccess)
-        return st;
-    if (out != in && out != halF32)
-        return hal_fail(halErrorNotSupported,
-                        "%s: out is %s; it must be in's dtype (%s) or halF32",
-                        op, ops_dtype_name(out), ops_dtype_name(in));
-    st = ops_check_dim(op, "m", m);
-    if (st == halSuccess)
-        st = ops_check_dim(op, "n", n);
-    if (st == halSuccess)
-        st = ops_check_dim(op, "k", k);
-    if (st == halSuccess)
-        st = ops_check_product(op, "x", m, k);
-    if (st == halSuccess)
-        st = ops_check_product(op, "w", n, k);
-    if (st == halSuccess)
-        st = ops_check_product(op, "y", m, n);
-    return st;
-}
-
-static halError_t check_tensors(const char *op, halDtype in, halDtype out,
-                                void *y, const void *x, const void *w,
-                                const void *bias, int64_t m, int64_t n,
-                                int64_t k)
+static halError_t check(const char *op, const struct product *p)
 {
-    uint32_t bytes = ops_dtype_bytes(in);
-    struct ops_tensor tensors[4] = {
-        { "y", y, (uint64_t)(m * n), ops_dtype_bytes(out), 1, 0 },
+    const struct ops_size sizes[] = {
+        { "m", p->m },
+        { "n", p->n },
+        { "k", p->k },
     };
-    unsigned n_tensors = 1;
+    halError_t st = ops_check_dtype(op, "in", p->in, OPS_FLOATS);
 
-    if (k) {
-        tensors[n_tensors++] =
-            (struct ops_tensor){ "x", x, (uint64_t)(m * k), bytes, 0, 0 };
-        tensors[n_tensors++] =
-            (struct ops_tensor){ "w", w, (uint64_t)(n * k), bytes, 0, 0 };
+    if (st == halSuccess)
+        st = ops_check_dtype(op, "out", p->out,
+                             OPS_DTYPE(p->in) | OPS_DTYPE(halF32));
+    return st == halSuccess ? ops_check_sizes(op, sizes, 3) : st;
+}
+
+/* Finds the kernel; whether it is gemv's.  Only between the two limits does it
+ * take the gemv kernel's groups to tell. */
+static halError_t choose(struct ops_call *call, const char *op,
+                         const struct product *p, int *out_is_gemv)
+{
+    const char *in = ops_dtype_name(p->in), *out = ops_dtype_name(p->out);
+    halError_t st;
+
+    *out_is_gemv = p->m <= GEMV_ROWS_GPU;
+    if (*out_is_gemv) {
+        st = ops_find(call, op, "gemv_%s_%s", in, out);
+        if (st != halSuccess || p->m <= GEMV_ROWS_WIDE || call->group > 1)
+            return st;
+        *out_is_gemv = 0;
     }
-    if (bias)
-        tensors[n_tensors++] =
-            (struct ops_tensor){ "bias", bias, (uint64_t)n, bytes, 0, 0 };
-    return ops_check_tensors(op, tensors, n_tensors);
+    return ops_find(call, op, "gemm_%s_%s", in, out);
 }
 
-static void arguments(struct ops_call *call, void *y, const void *x,
-                      const void *w, const void *bias, int64_t m, int64_t n,
-                      int64_t k)
-{
-    ops_buffer(call, y);
-    ops_buffer(call, k ? x : NULL);
-    ops_buffer(call, k ? w : NULL);
-    ops_buffer(call, bias);
-    ops_u32(call, m);
-    ops_u32(call, n);
-    ops_u32(call, k);
-    ops_u32(call, bias != NULL);
-}
-
-static halError_t run_gemv(struct ops_call *call, int64_t m, int64_t n,
+static halError_t run_gemv(struct ops_call *call, const struct product *p,
                            halStream_t stream)
 {
-    return ops_run(call, (uint64_t)(n + GEMV_ROWS - 1) / GEMV_ROWS, (uint64_t)m,
-                   stream);
+    return ops_run(call, ((uint64_t)p->n + GEMV_ROWS - 1) / GEMV_ROWS,
+                   (uint64_t)p->m, stream);
 }
 
-static halError_t run_gemm(struct ops_call *call, int64_t m, int64_t n,
+static halError_t run_gemm(struct ops_call *call, const struct product *p,
                            halStream_t stream)
 {
-    uint64_t tiles;
+    uint64_t m = (uint64_t)p->m, n = (uint64_t)p->n, tiles;
 
     ops_u32(call, call->device.units);
     if (call->group == 1) {
         /* Tiles adapt to the units; 16 groups a unit balance the load. */
-        tiles = ((uint64_t)m + 23) / 24 * (((uint64_t)n + 31) / 32);
+        tiles = (m + 23) / 24 * ((n + 31) / 32);
         if (tiles > 16ull * call->device.units)
             tiles = 16ull * call->device.units;
     } else {
-        tiles = ((uint64_t)m + 63) / 64 * (((uint64_t)n + 63) / 64);
+        tiles = (m + 63) / 64 * ((n + 63) / 64);
     }
     return ops_run(call, tiles, 1, stream);
+}
+
+static halError_t multiply(const char *op, const struct product *p,
+                           int force_gemv, halStream_t stream)
+{
+    /* Without depth (k == 0) x and w are not read. */
+    const struct ops_tensor tensors[] = {
+        { "y", p->y, ops_count(p->m, p->n), p->out, OPS_OUT, NULL },
+        { "x", p->x, ops_count(p->m, p->k), p->in, OPS_IN, NULL },
+        { "w", p->w, ops_count(p->n, p->k), p->in, OPS_IN, NULL },
+        { "bias", p->bias, p->bias ? (uint64_t)p->n : 0, p->in, OPS_IN, NULL },
+    };
+    struct ops_call call;
+    int is_gemv = 1;
+    halError_t st = check(op, p);
+
+    if (st != halSuccess || p->m == 0 || p->n == 0)
+        return st;
+    st = ops_check_tensors(op, tensors, 4);
+    if (st != halSuccess)
+        return st;
+    if (force_gemv)
+        st = ops_find(&call, op, "gemv_%s_%s", ops_dtype_name(p->in),
+                      ops_dtype_name(p->out));
+    else
+        st = choose(&call, op, p, &is_gemv);
+    if (st != halSuccess)
+        return st;
+    ops_tensors(&call, tensors, 4);
+    ops_u32(&call, p->m);
+    ops_u32(&call, p->n);
+    ops_u32(&call, p->k);
+    ops_u32(&call, p->bias != NULL);
+    return is_gemv ? run_gemv(&call, p, stream) : run_gemm(&call, p, stream);
 }
 
 halError_t halopGemv(halDtype in, halDtype out, void *y, const void *x,
                      const void *w, const void *bias, int64_t m, int64_t n,
                      int64_t k, halStream_t stream)
 {
-    const char *op = "halopGemv";
-    struct ops_call call;
-    halError_t st = check(op, in, out, m, n, k);
+    const struct product p = { in, out, y, x, w, bias, m, n, k };
 
-    if (st != halSuccess || m == 0 || n == 0)
-        return st;
-    st = check_tensors(op, in, out, y, x, w, bias, m, n, k);
-    if (st == halSuccess)
-        st = ops_begin(&call, op, "gemv_%s_%s", ops_dtype_name(in),
-                       ops_dtype_name(out));
-    if (st != halSuccess)
-        return st;
-    arguments(&call, y, x, w, bias, m, n, k);
-    return run_gemv(&call, m, n, stream);
+    return multiply("halopGemv", &p, 1, stream);
 }
 
 halError_t halopGemm(halDtype in, halDtype out, void *y, const void *x,
                      const void *w, const void *bias, int64_t m, int64_t n,
                      int64_t k, halStream_t stream)
 {
-    const char *op = "halopGemm";
-    struct ops_call call;
-    halError_t st = check(op, in, out, m, n, k);
+    const struct product p = { in, out, y, x, w, bias, m, n, k };
 
-    if (st != halSuccess || m == 0 || n == 0)
-        return st;
-    st = check_tensors(op, in, out, y, x, w, bias, m, n, k);
-    if (st == halSuccess)
-        st = ops_begin(&call, op, "gemm_%s_%s", ops_dtype_name(in),
-                       ops_dtype_name(out));
-    if (st != halSuccess)
-        return st;
-    if (m <= (call.group == 1 ? GEMV_ROWS_WIDE : GEMV_ROWS_GPU)) {
-        st = ops_begin(&call, op, "gemv_%s_%s", ops_dtype_name(in),
-                       ops_dtype_name(out));
-        if (st != halSuccess)
-            return st;
-        arguments(&call, y, x, w, bias, m, n, k);
-        return run_gemv(&call, m, n, stream);
-    }
-    arguments(&call, y, x, w, bias, m, n, k);
-    return run_gemm(&call, m, n, stream);
+    return multiply("halopGemm", &p, 0, stream);
 }

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PI 3.14159265358979323846
 
@@ -20,14 +21,14 @@ static halError_t config_check(const char *op,
                                const struct halopRopeConfig *config)
 {
     if (!config)
-        return hal_fail(halErrorInvalidValue, "%s: config is NULL", op);
+        return ops_fail(op, halErrorInvalidValue, "config is NULL");
     if (config->dim <= 0 || config->dim % 2)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: config->dim is %d; it must be even and positive",
-                        op, config->dim);
+        return ops_fail(op, halErrorInvalidValue,
+                        "config->dim is %d; it must be even and positive",
+                        config->dim);
     if (!(config->theta > 0.0) || isinf(config->theta))
-        return hal_fail(halErrorInvalidValue,
-                        "%s: config->theta is %g; it must be positive", op,
+        return ops_fail(op, halErrorInvalidValue,
+                        "config->theta is %g; it must be positive",
                         config->theta);
     switch (config->scaling) {
     case halopRopePlain:
@@ -36,32 +37,32 @@ static halError_t config_check(const char *op,
     case halopRopeLlama3:
         break;
     default:
-        return hal_fail(halErrorInvalidValue,
-                        "%s: config->scaling is %d; it must be plain, yarn or "
-                        "llama3",
-                        op, (int)config->scaling);
+        return ops_fail(op, halErrorInvalidValue,
+                        "config->scaling is %d; it must be halopRopePlain, "
+                        "halopRopeYarn or halopRopeLlama3",
+                        (int)config->scaling);
     }
     if (!(config->factor > 0.0) || isinf(config->factor))
-        return hal_fail(halErrorInvalidValue,
-                        "%s: config->factor is %g; it must be positive", op,
+        return ops_fail(op, halErrorInvalidValue,
+                        "config->factor is %g; it must be positive",
                         config->factor);
     if (!(config->original_max_position > 0.0))
-        return hal_fail(halErrorInvalidValue,
-                        "%s: config->original_max_position is %g; it must be "
+        return ops_fail(op, halErrorInvalidValue,
+                        "config->original_max_position is %g; it must be "
                         "positive",
-                        op, config->original_max_position);
+                        config->original_max_position);
     if (config->scaling == halopRopeYarn && config->theta == 1.0)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: config->theta is 1; YaRN divides by its "
-                        "logarithm",
-                        op);
+        return ops_fail(op, halErrorInvalidValue,
+                        "config->theta is 1; YaRN divides by its logarithm, so "
+                        "it must be another");
     if (config->scaling == halopRopeLlama3 &&
         or_default(config->low_freq_factor, 1.0) >=
             or_default(config->high_freq_factor, 4.0))
-        return hal_fail(halErrorInvalidValue,
-                        "%s: config->low_freq_factor must be below "
-                        "high_freq_factor",
-                        op);
+        return ops_fail(op, halErrorInvalidValue,
+                        "config->low_freq_factor is %g and high_freq_factor "
+                        "%g; the first must be smaller",
+                        or_default(config->low_freq_factor, 1.0),
+                        or_default(config->high_freq_factor, 4.0));
     return halSuccess;
 }
 
@@ -117,7 +118,7 @@ halError_t halopRopeFrequencies(const struct halopRopeConfig *config,
     if (st != halSuccess)
         return st;
     if (!inv_freq || !factor)
-        return hal_fail(halErrorInvalidValue, "%s: %s is NULL", op,
+        return ops_fail(op, halErrorInvalidValue, "%s is NULL",
                         inv_freq ? "factor" : "inv_freq");
     for (i = 0; i < config->dim / 2; i++) {
         double f = pow(config->theta, -2.0 * i / config->dim);
@@ -151,18 +152,19 @@ halError_t halopRopeTable(const struct halopRopeConfig *config, int64_t first,
     if (st != halSuccess)
         return st;
     if (n < 0 || first < 0 || first > INT64_MAX / 2 - n)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: first is %lld and n %lld; both must be 0 or more",
-                        op, (long long)first, (long long)n);
+        return ops_fail(op, halErrorInvalidValue,
+                        "first is %lld and n %lld; both must be 0 or more",
+                        (long long)first, (long long)n);
     if (n == 0)
         return halSuccess;
     if (!cosines || !sines)
-        return hal_fail(halErrorInvalidValue, "%s: %s is NULL", op,
+        return ops_fail(op, halErrorInvalidValue, "%s is NULL",
                         cosines ? "sin" : "cos");
     half = config->dim / 2;
     inv_freq = malloc((size_t)half * sizeof *inv_freq);
     if (!inv_freq)
-        return hal_fail(halErrorHostMemory, "%s: %d frequencies", op, half);
+        return ops_fail(op, halErrorHostMemory, "no memory for %d frequencies",
+                        half);
     st = halopRopeFrequencies(config, inv_freq, &factor);
     for (p = 0; st == halSuccess && p < n; p++) {
         for (i = 0; i < half; i++) {
@@ -186,23 +188,42 @@ halError_t halopRopeSoftmaxScale(const struct halopRopeConfig *config,
     if (st != halSuccess)
         return st;
     if (qk_dim <= 0 || !scale)
-        return hal_fail(halErrorInvalidValue,
-                        qk_dim <= 0 ? "%s: qk_dim must be positive"
-                                    : "%s: scale is NULL",
-                        op);
+        return ops_fail(op, halErrorInvalidValue,
+                        qk_dim <= 0 ? "qk_dim is %d; it must be positive"
+                                    : "scale is NULL (qk_dim is %d)",
+                        qk_dim);
     if (config->scaling == halopRopeYarn && config->mscale_all_dim != 0.0)
         m = yarn_m(config->factor, config->mscale_all_dim);
     *scale = (float)(m * m / sqrt(qk_dim));
     return halSuccess;
 }
 
-static halError_t args_check(const char *op, const struct halopRopeArgs *a,
-                             uint64_t *out_span)
+/* The tensors; x is rotated in place, so that its elements must not meet. */
+static void describe(const struct halopRopeArgs *a,
+                     struct ops_tensor tensors[4], struct ops_view *view)
 {
-    const struct {
-        const char *name;
-        int64_t value;
-    } sizes[] = {
+    const uint64_t table = ops_count(a->n_positions, a->dim / 2);
+    const uint64_t span = ops_count(a->n_tokens - 1, a->token_stride) +
+                          ops_count(a->n_heads - 1, a->head_stride) +
+                          (uint64_t)a->dim;
+    const struct ops_tensor all[4] = {
+        { "x", a->x, span, a->dtype, OPS_OUT, view },
+        { "cos", a->cos, table, halF32, OPS_IN, NULL },
+        { "sin", a->sin, table, halF32, OPS_IN, NULL },
+        { "positions", a->positions, (uint64_t)a->n_tokens, halI32, OPS_IN,
+          NULL },
+    };
+
+    *view = (struct ops_view){
+        .dims = { a->n_tokens, a->n_heads, a->dim, 1 },
+        .strides = { a->token_stride, a->head_stride, 1, 1 },
+    };
+    memcpy(tensors, all, sizeof all);
+}
+
+static halError_t args_check(const char *op, const struct halopRopeArgs *a)
+{
+    const struct ops_size sizes[] = {
         { "n_tokens", a->n_tokens },
         { "n_heads", a->n_heads },
         { "dim", a->dim },
@@ -210,87 +231,57 @@ static halError_t args_check(const char *op, const struct halopRopeArgs *a,
         { "token_stride", a->token_stride },
         { "head_stride", a->head_stride },
     };
-    uint64_t span;
-    unsigned i;
-    halError_t st = ops_check_dtype(op, "dtype", a->dtype);
+    halError_t st = ops_check_dtype(op, "dtype", a->dtype, OPS_FLOATS);
 
-    for (i = 0; st == halSuccess && i < sizeof sizes / sizeof *sizes; i++)
-        st = ops_check_dim(op, sizes[i].name, sizes[i].value);
+    if (st == halSuccess)
+        st = ops_check_sizes(op, sizes, 6);
     if (st != halSuccess)
         return st;
     if (a->layout != halopRopeInterleaved && a->layout != halopRopeHalf)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: layout is %d; it must be interleaved or half", op,
-                        (int)a->layout);
+        return ops_fail(
+            op, halErrorInvalidValue,
+            "layout is %d; it must be halopRopeInterleaved or halopRopeHalf",
+            (int)a->layout);
     if (a->dim % 2)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: dim is %lld; it must be even", op,
-                        (long long)a->dim);
-    *out_span = 0;
+        return ops_fail(op, halErrorInvalidValue,
+                        "dim is %lld; it must be even", (long long)a->dim);
     if (!a->n_tokens || !a->n_heads || !a->dim)
         return halSuccess;
     if (!a->n_positions)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: n_positions is 0; the tables must have a row", op);
-    /* In place: an element that two heads share would be rotated twice. */
-    if ((a->n_heads > 1 && a->head_stride < a->dim) ||
-        (a->n_tokens > 1 && a->token_stride < a->dim))
-        return hal_fail(halErrorInvalidValue,
-                        "%s: head_stride %lld and token_stride %lld must be "
-                        "at least dim, %lld",
-                        op, (long long)a->head_stride,
-                        (long long)a->token_stride, (long long)a->dim);
-    span = (uint64_t)(a->n_tokens - 1) * (uint64_t)a->token_stride +
-           (uint64_t)(a->n_heads - 1) * (uint64_t)a->head_stride +
-           (uint64_t)a->dim;
-    if (span > UINT32_MAX || a->n_tokens * a->n_heads > INT32_MAX)
-        return hal_fail(halErrorInvalidValue,
-                        "%s: x spans %llu elements; up to 2^32 - 1 are "
-                        "possible",
-                        op, (unsigned long long)span);
-    *out_span = span;
-    return ops_check_product(op, "cos", a->n_positions, a->dim);
+        return ops_fail(op, halErrorInvalidValue,
+                        "n_positions is 0; the tables must have a row");
+    if (a->n_tokens * a->n_heads > INT32_MAX)
+        return ops_fail(op, halErrorInvalidValue,
+                        "n_tokens, %lld, x n_heads, %lld, must lie below 2^31",
+                        (long long)a->n_tokens, (long long)a->n_heads);
+    return halSuccess;
 }
 
 halError_t halopRope(const struct halopRopeArgs *args, halStream_t stream)
 {
     const char *op = "halopRope";
+    const struct halopRopeArgs *a = args;
+    struct ops_tensor tensors[4];
+    struct ops_view view;
     struct ops_call call;
-    uint64_t span = 0, table;
     halError_t st;
 
-    if (!args)
-        return hal_fail(halErrorInvalidValue, "%s: args is NULL", op);
-    st = args_check(op, args, &span);
-    if (st != halSuccess || span == 0)
+    if (!a)
+        return ops_fail(op, halErrorInvalidValue, "args is NULL");
+    st = args_check(op, a);
+    if (st != halSuccess || !a->n_tokens || !a->n_heads || !a->dim)
         return st;
-    table = (uint64_t)args->n_positions * (uint64_t)args->dim / 2;
-    {
-        const struct ops_tensor tensors[] = {
-            { "x", args->x, span, ops_dtype_bytes(args->dtype), 1, 0 },
-            { "cos", args->cos, table, 4, 0, 0 },
-            { "sin", args->sin, table, 4, 0, 0 },
-            { "positions", args->positions, (uint64_t)args->n_tokens, 4, 0, 0 },
-        };
-
-        st = ops_check_tensors(op, tensors, 4);
-    }
-    if (st == halSuccess)
-        st = ops_begin(&call, op, "rope_%s%s",
-                       args->layout == halopRopeHalf ? "half_" : "",
-                       ops_dtype_name(args->dtype));
+    describe(a, tensors, &view);
+    st = ops_begin(&call, op, tensors, 4, "rope_%s%s",
+                   a->layout == halopRopeHalf ? "half_" : "",
+                   ops_dtype_name(a->dtype));
     if (st != halSuccess)
         return st;
-    ops_buffer(&call, args->x);
-    ops_buffer(&call, args->cos);
-    ops_buffer(&call, args->sin);
-    ops_buffer(&call, args->positions);
-    ops_u32(&call, args->n_tokens);
-    ops_u32(&call, args->n_heads);
-    ops_u32(&call, args->dim / 2);
-    ops_u32(&call, args->n_positions);
-    ops_u32(&call, args->token_stride);
-    ops_u32(&call, args->head_stride);
-    return ops_run(&call, (uint64_t)(args->n_tokens * args->n_heads), 1,
-                   stream);
+    ops_u32(&call, a->n_tokens);
+    ops_u32(&call, a->n_heads);
+    ops_u32(&call, a->dim / 2);
+    ops_u32(&call, a->n_positions);
+    ops_u32(&call, a->token_stride);
+    ops_u32(&call, a->head_stride);
+    return ops_run(&call, (uint64_t)(a->n_tokens * a->n_heads), 1, stream);
 }

@@ -66,23 +66,26 @@ static struct entry *entry_find(struct slot *slot, const char *name)
     return NULL;
 }
 
-static halError_t slot_fill_locked(struct slot *slot, int ordinal)
+static halError_t slot_fill_locked(const char *op, struct slot *slot,
+                                   int ordinal)
 {
     struct halDeviceProp prop;
     halModule_t module = 0;
     void *spare = NULL;
     halError_t st = halGetDeviceProperties(&prop, ordinal);
 
+    if (st == halSuccess)
+        st = halModuleLoadData(
+            &module, hal_stock_halbin,
+            (size_t)(hal_stock_halbin_end - hal_stock_halbin));
     if (st != halSuccess)
-        return st;
-    st = halModuleLoadData(&module, hal_stock_halbin,
-                           (size_t)(hal_stock_halbin_end - hal_stock_halbin));
-    if (st != halSuccess)
-        return st;
+        return ops_result(op, st);
     st = halMalloc(&spare, SPARE_BYTES);
     if (st != halSuccess) {
+        st = ops_result(op, st);
         if (halModuleUnload(module) != halSuccess)
-            return hal_fail(halErrorInternal, "stock kernels: unload failed");
+            return ops_fail(op, halErrorInternal,
+                            "the stock kernels' module does not unload");
         return st;
     }
     memset(slot, 0, sizeof *slot);
@@ -97,18 +100,19 @@ static halError_t slot_fill_locked(struct slot *slot, int ordinal)
 }
 
 /* The current device's slot, filled. */
-static halError_t slot_get_locked(struct slot **out_slot)
+static halError_t slot_get_locked(const char *op, struct slot **out_slot)
 {
     struct slot **slots;
     int ordinal;
     halError_t st = halGetDevice(&ordinal);
 
     if (st != halSuccess)
-        return st;
+        return ops_result(op, st);
     if (ordinal >= stock.n_slots) {
         slots = realloc(stock.slots, ((size_t)ordinal + 1) * sizeof *slots);
         if (!slots)
-            return hal_fail(halErrorHostMemory, "stock kernels: %zu bytes",
+            return ops_fail(op, halErrorHostMemory,
+                            "%zu bytes for the stock kernels",
                             ((size_t)ordinal + 1) * sizeof *slots);
         stock.slots = slots;
         while (stock.n_slots <= ordinal)
@@ -117,16 +121,24 @@ static halError_t slot_get_locked(struct slot **out_slot)
     if (!stock.slots[ordinal]) {
         stock.slots[ordinal] = calloc(1, sizeof *stock.slots[ordinal]);
         if (!stock.slots[ordinal])
-            return hal_fail(halErrorHostMemory, "stock kernels: %zu bytes",
+            return ops_fail(op, halErrorHostMemory,
+                            "%zu bytes for the stock kernels",
                             sizeof *stock.slots[ordinal]);
     }
     if (!stock.slots[ordinal]->generation) {
-        st = slot_fill_locked(stock.slots[ordinal], ordinal);
+        st = slot_fill_locked(op, stock.slots[ordinal], ordinal);
         if (st != halSuccess)
             return st;
     }
     *out_slot = stock.slots[ordinal];
     return halSuccess;
+}
+
+/* A failure that was mended is no last error. */
+static void forget_failure(halError_t before)
+{
+    (void)halGetLastError();
+    (void)hal_done(before);
 }
 
 static void call_fill(struct ops_call *call, const struct slot *slot,
@@ -158,43 +170,60 @@ static int kernel_peek(struct ops_call *call)
     return found;
 }
 
-static halError_t kernel_load(struct ops_call *call)
+/* Fills an empty entry; anew is 1 where the device turned out to be reset and
+ * the whole slot must be made again first. */
+static halError_t entry_fill(struct ops_call *call, const struct slot *slot,
+                             struct entry *e, int *out_anew)
 {
     struct halFuncAttributes attr;
     halFunction_t function;
+    halError_t st = halModuleGetFunction(&function, slot->module, call->kernel);
+
+    *out_anew = st == halErrorInvalidHandle;
+    if (st == halSuccess)
+        st = halFuncGetAttributes(&attr, function);
+    if (st != halSuccess)
+        return ops_result(call->op, st);
+    memcpy(e->name, call->kernel, sizeof e->name);
+    e->group = attr.blockDim.x;
+    e->function = function;
+    return halSuccess;
+}
+
+static halError_t kernel_load(struct ops_call *call)
+{
     struct entry *e = NULL;
     struct slot *slot = NULL;
-    halError_t st;
+    halError_t before = halPeekAtLastError(), st = halSuccess;
+    int tries, ordinal, anew = 1;
 
-    pthread_rwlock_wrlock(&stock.lock);
-    st = slot_get_locked(&slot);
+    /* A forked child must not wait for a lock that its parent held. */
+    st = halGetDevice(&ordinal);
     if (st != halSuccess)
-        goto out;
-    e = entry_find(slot, call->kernel);
-    if (!e) {
-        st = hal_fail(halErrorInternal, "stock kernels: more than %d",
-                      TABLE_ENTRIES);
-        goto out;
-    }
-    if (!e->function) {
-        st = halModuleGetFunction(&function, slot->module, call->kernel);
-        if (st == halErrorInvalidHandle) { /* the device was reset */
-            slot->generation = 0;
-            st = slot_get_locked(&slot);
-            if (st != halSuccess)
-                goto out;
-            e = entry_find(slot, call->kernel);
-            st = halModuleGetFunction(&function, slot->module, call->kernel);
-        }
-        if (st == halSuccess)
-            st = halFuncGetAttributes(&attr, function);
+        return ops_result(call->op, st);
+    pthread_rwlock_wrlock(&stock.lock);
+    for (tries = 0; anew && tries < 2; tries++) {
+        anew = 0;
+        st = slot_get_locked(call->op, &slot);
         if (st != halSuccess)
             goto out;
-        memcpy(e->name, call->kernel, sizeof e->name);
-        e->group = attr.blockDim.x;
-        e->function = function;
+        e = entry_find(slot, call->kernel);
+        if (!e) {
+            st =
+                ops_fail(call->op, halErrorInternal,
+                         "there are more than %d stock kernels", TABLE_ENTRIES);
+            goto out;
+        }
+        if (!e->function)
+            st = entry_fill(call, slot, e, &anew);
+        if (anew)
+            slot->generation = 0;
     }
+    if (st != halSuccess)
+        goto out;
     call_fill(call, slot, e);
+    if (tries > 1)
+        forget_failure(before);
 out:
     pthread_rwlock_unlock(&stock.lock);
     return st;
@@ -216,7 +245,7 @@ static halError_t kernel_reload(struct ops_call *call)
     halError_t st = halGetDevice(&ordinal);
 
     if (st != halSuccess)
-        return st;
+        return ops_result(call->op, st);
     pthread_rwlock_wrlock(&stock.lock);
     if (ordinal < stock.n_slots && stock.slots[ordinal]) {
         struct slot *slot = stock.slots[ordinal];
@@ -235,18 +264,52 @@ static halError_t kernel_reload(struct ops_call *call)
     return st;
 }
 
-halError_t ops_begin(struct ops_call *call, const char *op, const char *format,
-                     ...)
+static halError_t find(struct ops_call *call, const char *op,
+                       const char *format, va_list ap)
 {
-    va_list ap;
-
     call->op = op;
     call->n_args = 0;
     call->spare_mask = 0;
-    va_start(ap, format);
     vsnprintf(call->kernel, sizeof call->kernel, format, ap);
-    va_end(ap);
     return kernel_peek(call) ? halSuccess : kernel_load(call);
+}
+
+halError_t ops_find(struct ops_call *call, const char *op, const char *format,
+                    ...)
+{
+    va_list ap;
+    halError_t st;
+
+    va_start(ap, format);
+    st = find(call, op, format, ap);
+    va_end(ap);
+    return st;
+}
+
+halError_t ops_begin(struct ops_call *call, const char *op,
+                     const struct ops_tensor *tensors, unsigned n_tensors,
+                     const char *format, ...)
+{
+    va_list ap;
+    halError_t st = ops_check_tensors(op, tensors, n_tensors);
+
+    if (st != halSuccess)
+        return st;
+    va_start(ap, format);
+    st = find(call, op, format, ap);
+    va_end(ap);
+    if (st == halSuccess)
+        ops_tensors(call, tensors, n_tensors);
+    return st;
+}
+
+void ops_tensors(struct ops_call *call, const struct ops_tensor *tensors,
+                 unsigned n_tensors)
+{
+    unsigned i;
+
+    for (i = 0; i < n_tensors; i++)
+        ops_buffer(call, tensors[i].n_elems ? tensors[i].ptr : NULL);
 }
 
 void ops_buffer(struct ops_call *call, const void *buffer)
@@ -283,7 +346,7 @@ halError_t ops_run(struct ops_call *call, uint64_t gx, uint64_t gy,
 {
     void *args[HAL_PARAMS_MAX];
     halDim3 grid = { 1, 1, 1 }, block = { 0, 0, 0 };
-    halError_t st;
+    halError_t before = halPeekAtLastError(), st;
     unsigned i;
 
     for (i = 0; i < call->n_args; i++)
@@ -291,12 +354,15 @@ halError_t ops_run(struct ops_call *call, uint64_t gx, uint64_t gy,
     grid.x = at_most(gx, call->device.max_grid[0]);
     grid.y = at_most(gy, call->device.max_grid[1]);
     st = halLaunchKernel(call->function, grid, block, args, 0, stream);
-    if (st != halErrorInvalidHandle || !function_is_dead(call))
-        return st;
-    st = kernel_reload(call);
-    if (st != halSuccess)
-        return st;
-    return halLaunchKernel(call->function, grid, block, args, 0, stream);
+    if (st == halErrorInvalidHandle && function_is_dead(call)) {
+        st = kernel_reload(call);
+        if (st != halSuccess)
+            return st;
+        st = halLaunchKernel(call->function, grid, block, args, 0, stream);
+        if (st == halSuccess)
+            forget_failure(before);
+    }
+    return ops_result(call->op, st);
 }
 
 uint64_t ops_grid_of(const struct ops_call *call, int64_t n)

@@ -109,6 +109,8 @@ uint64_t cpu_now_ns(void); /* CLOCK_MONOTONIC */
 /* Sleeps until woken while *word == value; may wake for no reason. */
 void cpu_futex_wait(_Atomic uint32_t *word, uint32_t value);
 void cpu_futex_wake(_Atomic uint32_t *word, unsigned count);
+/* Returns when *word differs from `value`, or after CPU_SPIN_NS. */
+void cpu_spin_while(_Atomic uint32_t *word, uint32_t value);
 
 /* How long a thread looks for work before it sleeps: waking a halted virtual
  * CPU costs 45-50 us, so a shorter spin pays for the wake-up each time. */
@@ -257,6 +259,7 @@ struct cpu_stream {
     _Atomic uint64_t submitted, done; /* counts of commands */
     _Atomic uint32_t done_word;       /* low half of done, for futexes */
     _Atomic uint32_t n_waiters;       /* threads asleep on done_word */
+    _Atomic bool recording;           /* an event, which may be seen already */
 
     struct cpu_stream *next_ready, *next_parked;
 };

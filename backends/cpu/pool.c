@@ -105,8 +105,7 @@ static struct pool_job *pool_join(struct cpu_pool *pool)
     return job;
 }
 
-/* Returns when *word differs from `value`, or when the spin is over. */
-static void spin_while(_Atomic uint32_t *word, uint32_t value)
+void cpu_spin_while(_Atomic uint32_t *word, uint32_t value)
 {
     uint64_t start = cpu_now_ns(), spent = 0;
 
@@ -140,7 +139,7 @@ static void *pool_worker(void *arg)
                 cpu_futex_wake(&job->n_inside, 1);
             continue;
         }
-        spin_while(&pool->posted, posted);
+        cpu_spin_while(&pool->posted, posted);
         if (atomic_load(&pool->posted) != posted)
             continue;
         atomic_fetch_add(&pool->n_asleep, 1);
@@ -244,7 +243,7 @@ static unsigned pool_retire(struct cpu_pool *pool, struct pool_job *job)
 
     while ((n_inside = atomic_load_explicit(&job->n_inside,
                                             memory_order_acquire)) != 0) {
-        spin_while(&job->n_inside, n_inside);
+        cpu_spin_while(&job->n_inside, n_inside);
         if (atomic_load(&job->n_inside) == n_inside)
             cpu_futex_wait(&job->n_inside, n_inside);
     }

@@ -81,6 +81,7 @@ static halError_t command_run(struct cpu_stream *s, struct cpu_command *command)
         cpu_runner_block_end(s->dev);
         break;
     case CPU_COMMAND_RECORD:
+        atomic_store(&s->recording, true);
         cpu_record_complete(command->u.record);
         cpu_record_release(command->u.record);
         break;
@@ -136,6 +137,7 @@ static enum step stream_step_locked(struct cpu_stream *s, bool is_runner)
         s->error = st;
     command_give_locked(s, command);
     stream_advance(s);
+    atomic_store(&s->recording, false);
     return STEP_RAN;
 }
 
@@ -193,19 +195,9 @@ bool cpu_stream_serve(struct cpu_stream *s)
 /* Waits for `done` to leave `seen`: spins, then sleeps. */
 static void stream_await(struct cpu_stream *s, uint32_t seen)
 {
-    uint64_t start = cpu_now_ns(), spent = 0;
-
-    while (spent < CPU_SPIN_NS) {
-        for (unsigned i = 0; i < 64; i++) {
-            if (atomic_load_explicit(&s->done_word, memory_order_acquire) !=
-                seen)
-                return;
-            cpu_relax();
-        }
-        if (spent > CPU_SPIN_NS / 4)
-            sched_yield();
-        spent = cpu_now_ns() - start;
-    }
+    cpu_spin_while(&s->done_word, seen);
+    if (atomic_load_explicit(&s->done_word, memory_order_acquire) != seen)
+        return;
     atomic_fetch_add(&s->n_waiters, 1);
     while (atomic_load(&s->done_word) == seen)
         cpu_futex_wait(&s->done_word, seen);
@@ -311,6 +303,10 @@ halError_t cpu_stream_query(struct hal_dev *dev, void *stream)
 {
     struct cpu_stream *s = stream;
 
+    /* An event completes a moment before its stream counts it.  Whoever has
+     * seen the event must find the stream idle too. */
+    while (!cpu_stream_idle(s) && atomic_load(&s->recording))
+        sched_yield();
     if (cpu_stream_idle(s))
         return cpu_stream_error(s);
     cpu_runner_kick(cpu_device_of(dev));

@@ -104,6 +104,8 @@ static bool timer_works(struct opencl_dev *dev)
 
 static void device_release(struct opencl_dev *dev)
 {
+    bool is_unused = opencl_records_close(dev);
+
     opencl_enter(dev);
     if (dev->service) {
         (void)opencl_cl.Finish(dev->service);
@@ -112,6 +114,8 @@ static void device_release(struct opencl_dev *dev)
     if (dev->context)
         opencl_cl.ReleaseContext(dev->context);
     opencl_leave(dev);
+    if (!is_unused)
+        return;
     pthread_cond_destroy(&dev->record_changed);
     pthread_mutex_destroy(&dev->record_lock);
     free(dev);

@@ -3,6 +3,11 @@
  * event.c - events.  An event points to its latest record; whoever waits for a
  * record holds a reference, so that recording anew or destroying the event does
  * not disturb it.  Invariant: a record leaves PENDING once.
+ *
+ * Callbacks run on a thread of the driver's that may hold the driver's locks:
+ * they take none and call nothing.  A record whose last user is a callback is
+ * left for the next thread that comes by, and a device that is closed waits for
+ * the callbacks that the driver still owes.
  */
 #include "backends/opencl/opencl.h"
 
@@ -24,16 +29,52 @@ static void record_retain(struct opencl_record *r)
     atomic_fetch_add_explicit(&r->n_refs, 1, memory_order_relaxed);
 }
 
-void opencl_record_release(struct opencl_record *r)
+/* How long after an event's completion its callback may come.  A thread that
+ * is ready to run gets a processor within a fraction of this on any machine
+ * that is of use. */
+#define CALLBACK_MAX_NS ((uint64_t)2000000000)
+
+static bool record_drop(struct opencl_record *r)
 {
-    if (!r ||
-        atomic_fetch_sub_explicit(&r->n_refs, 1, memory_order_acq_rel) != 1)
-        return;
+    return atomic_fetch_sub_explicit(&r->n_refs, 1, memory_order_acq_rel) == 1;
+}
+
+static void record_destroy(struct opencl_record *r)
+{
     opencl_enter(r->dev);
     if (r->event)
         opencl_cl.ReleaseEvent(r->event);
     opencl_leave(r->dev);
     free(r);
+}
+
+void opencl_record_release(struct opencl_record *r)
+{
+    if (r && record_drop(r))
+        record_destroy(r);
+}
+
+/* Destroys the records that callbacks have left. */
+static void records_bury(struct opencl_dev *dev)
+{
+    struct opencl_record *r = atomic_exchange(&dev->dead, NULL), *next;
+
+    for (; r; r = next) {
+        next = r->next;
+        record_destroy(r);
+    }
+}
+
+bool opencl_records_close(struct opencl_dev *dev)
+{
+    const struct timespec pause = { .tv_nsec = 50000 };
+    uint64_t start = opencl_now_ns();
+
+    while (atomic_load_explicit(&dev->n_callbacks, memory_order_acquire) &&
+           opencl_now_ns() - start < CALLBACK_MAX_NS)
+        nanosleep(&pause, NULL);
+    records_bury(dev);
+    return !atomic_load(&dev->n_callbacks);
 }
 
 static void record_change(struct opencl_record *r, int state)
@@ -65,23 +106,22 @@ void opencl_record_settle(struct opencl_record *r)
     pthread_mutex_unlock(&r->dev->record_lock);
 }
 
-static uint64_t host_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* On a thread of the driver's: the time, and nothing that could block. */
+/* On a thread of the driver's: no lock, no call. */
 static void CL_CALLBACK completed(cl_event event, cl_int status, void *arg)
 {
     struct opencl_record *r = arg;
+    struct opencl_dev *dev = r->dev;
 
     (void)event;
     (void)status;
-    atomic_store_explicit(&r->host_ns, host_ns(), memory_order_release);
-    opencl_record_release(r);
+    atomic_store_explicit(&r->host_ns, opencl_now_ns(), memory_order_release);
+    if (record_drop(r)) {
+        r->next = atomic_load(&dev->dead);
+        while (!atomic_compare_exchange_weak(&dev->dead, &r->next, r))
+            ;
+    }
+    /* The last that it does with anything of ours. */
+    atomic_fetch_sub_explicit(&dev->n_callbacks, 1, memory_order_release);
 }
 
 halError_t opencl_run_record(struct opencl_stream *s, struct opencl_record *r)
@@ -100,6 +140,7 @@ halError_t opencl_run_record(struct opencl_stream *s, struct opencl_record *r)
                                                     NULL, &event));
     if (r->timed && !dev->device_timer) {
         record_retain(r); /* the callback's */
+        atomic_fetch_add(&dev->n_callbacks, 1);
         OCL_OR_GOTO(
             undo, st,
             opencl_cl.SetEventCallback(event, CL_COMPLETE, completed, r));
@@ -107,6 +148,7 @@ halError_t opencl_run_record(struct opencl_stream *s, struct opencl_record *r)
     r->event = event;
     return halSuccess;
 undo:
+    atomic_fetch_sub(&dev->n_callbacks, 1);
     opencl_record_release(r);
 out:
     if (event)
@@ -181,6 +223,7 @@ halError_t opencl_event_record(struct hal_dev *hal, void *stream, void *event)
     if (!r)
         return hal_fail(halErrorHostMemory, "opencl: event_record: %zu bytes",
                         sizeof *r);
+    records_bury(dev);
     r->dev = dev;
     r->timed = e->timing;
     atomic_init(&r->n_refs, 2); /* the operation's and the event's */
@@ -248,10 +291,36 @@ halError_t opencl_event_sync(struct hal_dev *hal, void *event)
     return st;
 }
 
+/* By the callback, which may come a moment after the status.  A driver that
+ * never calls back must not keep the caller for ever. */
+static uint64_t callback_time(struct opencl_record *r, halError_t *st)
+{
+    const struct timespec pause = { .tv_nsec = 50000 };
+    uint64_t start = opencl_now_ns(), ns;
+
+    opencl_enter(r->dev);
+    *st = opencl_event_status(r->event);
+    opencl_leave(r->dev);
+    if (*st == halErrorNotReady)
+        *st = hal_fail(halErrorNotReady,
+                       "opencl: event_elapsed: an event has not been reached");
+    if (*st != halSuccess)
+        return 0;
+    while (!(ns = atomic_load_explicit(&r->host_ns, memory_order_acquire))) {
+        if (opencl_now_ns() - start > CALLBACK_MAX_NS) {
+            *st = hal_fail(halErrorInternal,
+                           "opencl: event_elapsed: the driver does not tell "
+                           "when an event completed");
+            return 0;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return ns;
+}
+
 /* When the record completed; 0 and a failure if that is not known. */
 static uint64_t record_time(struct opencl_record *r, halError_t *st)
 {
-    struct timespec pause = { .tv_nsec = 50000 };
     cl_ulong ns = 0;
     cl_int code;
 
@@ -260,18 +329,14 @@ static uint64_t record_time(struct opencl_record *r, halError_t *st)
                        "opencl: event_elapsed: an event has no time");
         return 0;
     }
-    if (r->dev->device_timer) {
-        opencl_enter(r->dev);
-        code = opencl_cl.GetEventProfilingInfo(
-            r->event, CL_PROFILING_COMMAND_END, sizeof ns, &ns, NULL);
-        opencl_leave(r->dev);
-        if (code != CL_SUCCESS)
-            *st = opencl_fail(code, "clGetEventProfilingInfo");
-        return ns;
-    }
-    /* The callback may come a moment after the status. */
-    while (!(ns = atomic_load_explicit(&r->host_ns, memory_order_acquire)))
-        nanosleep(&pause, NULL);
+    if (!r->dev->device_timer)
+        return callback_time(r, st);
+    opencl_enter(r->dev);
+    code = opencl_cl.GetEventProfilingInfo(r->event, CL_PROFILING_COMMAND_END,
+                                           sizeof ns, &ns, NULL);
+    opencl_leave(r->dev);
+    if (code != CL_SUCCESS)
+        *st = opencl_fail(code, "clGetEventProfilingInfo");
     return ns;
 }
 

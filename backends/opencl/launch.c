@@ -6,8 +6,6 @@
  */
 #include "backends/opencl/opencl.h"
 
-#include <time.h>
-
 static bool is_same(struct opencl_kernel *k, cl_uint a, uint64_t value)
 {
     return (k->is_set >> a & 1) && k->shadow[a] == value;
@@ -76,8 +74,10 @@ static cl_int set_args(struct opencl_kernel *k, const union hal_arg *args)
     return CL_SUCCESS;
 }
 
-static halError_t launch_now(struct opencl_stream *s, struct opencl_kernel *k,
-                             const struct hal_launch *launch)
+/* k->lock is held, and released: the flush need not keep others away. */
+static halError_t launch_locked(struct opencl_stream *s,
+                                struct opencl_kernel *k,
+                                const struct hal_launch *launch)
 {
     cl_command_queue queue = opencl_stream_queue(s);
     const uint32_t *grid = launch->grid;
@@ -86,7 +86,6 @@ static halError_t launch_now(struct opencl_stream *s, struct opencl_kernel *k,
     const char *what = "clSetKernelArg";
     cl_int code;
 
-    pthread_mutex_lock(&k->lock);
     opencl_enter(s->dev);
     code = set_args(k, launch->args);
     if (code == CL_SUCCESS) {
@@ -100,9 +99,9 @@ static halError_t launch_now(struct opencl_stream *s, struct opencl_kernel *k,
     }
     pthread_mutex_unlock(&k->lock);
     if (code == CL_SUCCESS) {
-        atomic_fetch_add_explicit(&s->n_submitted, 1, memory_order_relaxed);
+        opencl_stream_count(s);
         what = "clFlush";
-        code = opencl_cl.Flush(queue);
+        code = opencl_flush(s->dev, queue);
     }
     opencl_leave(s->dev);
     return code == CL_SUCCESS ? halSuccess : opencl_fail(code, what);
@@ -110,67 +109,122 @@ static halError_t launch_now(struct opencl_stream *s, struct opencl_kernel *k,
 
 /*
  * Drivers that run work in the thread that submits it (OPENCL_QUIRK_INLINE)
- * would make every launch wait.  So a kernel's first launch, and those of
- * kernels that were seen to take long, are handed to the stream's thread; short
- * ones run at once, since the hand-over would cost them a hundredfold.  A
- * kernel that grows slow is noticed after at most SAMPLE launches.
+ * would make every launch wait.  So a launch that may take long is handed to
+ * the stream's thread; one that is known to be short runs at once, since the
+ * hand-over would cost it a hundredfold.  Known to be short is a launch
+ *  - whose groups, by what a group of the kernel took when last timed, take
+ *    SLOW_NS together, and
+ *  - none of whose scalars exceeds twice what it was in a launch that was timed
+ *    and took no longer than that: loops run to a scalar, as a rule.
+ * So the first launch is handed over, and one whose scalars have grown, and
+ * both are timed.  What is left: a kernel whose time grows with the contents
+ * of its buffers, or as a scalar falls, may block its caller; that is noticed
+ * after at most SAMPLE launches.
  */
 #define SLOW_NS 50000 /* about what a hand-over to a sleeping thread costs */
-#define SAMPLE  16u   /* the two readings of the clock are 12 % of a launch */
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+#define SAMPLE  32u   /* the two readings of the clock are 20 % of a launch */
 
 static uint64_t n_groups(const struct hal_launch *launch)
 {
     return (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2];
 }
 
-/* By what a group of it took when last timed. */
-static bool is_slow(struct opencl_kernel *k, const struct hal_launch *launch)
+static bool has_grown(struct opencl_kernel *k, const struct hal_launch *launch)
+{
+    for (uint32_t left = k->is_scalar; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+
+        if (launch->args[i].scalar >
+            atomic_load_explicit(&k->short_up_to[i], memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+static bool is_long(struct opencl_kernel *k, const struct hal_launch *launch)
 {
     uint64_t ns = atomic_load_explicit(&k->group_ns, memory_order_relaxed);
 
-    return n_groups(launch) > SLOW_NS || n_groups(launch) * ns > SLOW_NS;
+    return n_groups(launch) > SLOW_NS || n_groups(launch) * ns > SLOW_NS ||
+           has_grown(k, launch);
+}
+
+/* Threads that meet here lose each other's news at worst. */
+static void learn(struct opencl_kernel *k, const struct hal_launch *launch,
+                  uint64_t ns)
+{
+    uint64_t group_ns = ns / n_groups(launch);
+
+    /* A launch that will be handed over again, whatever a group takes, says
+     * nothing about the others. */
+    if (ns > SLOW_NS && has_grown(k, launch))
+        return;
+    atomic_store_explicit(
+        &k->group_ns, group_ns < UINT32_MAX ? (unsigned)group_ns : UINT32_MAX,
+        memory_order_relaxed);
+    if (ns > SLOW_NS)
+        return;
+    for (uint32_t left = k->is_scalar; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+        uint32_t value = launch->args[i].scalar;
+        uint32_t up_to = value > UINT32_MAX / 2 ? UINT32_MAX : 2 * value;
+
+        if (up_to >
+            atomic_load_explicit(&k->short_up_to[i], memory_order_relaxed))
+            atomic_store_explicit(&k->short_up_to[i], up_to,
+                                  memory_order_relaxed);
+    }
+}
+
+/* Every SAMPLEth launch is timed, however short. */
+static bool is_sample(struct opencl_kernel *k)
+{
+    unsigned n = atomic_load_explicit(&k->n_runs, memory_order_relaxed);
+
+    /* no atomic addition: a count that is lost only moves the sample */
+    atomic_store_explicit(&k->n_runs, n + 1, memory_order_relaxed);
+    return n % SAMPLE == 0;
+}
+
+/* As launch_locked. */
+static halError_t launch_timed(struct opencl_stream *s, struct opencl_kernel *k,
+                               const struct hal_launch *launch)
+{
+    uint64_t start = opencl_now_ns();
+    halError_t st = launch_locked(s, k, launch);
+
+    if (st == halSuccess)
+        learn(k, launch, opencl_now_ns() - start);
+    return st;
 }
 
 halError_t opencl_run_launch(struct opencl_stream *s, struct opencl_kernel *k,
                              const struct hal_launch *launch)
 {
-    uint64_t start, ns;
-    halError_t st;
-
-    if (!(s->dev->quirks & OPENCL_QUIRK_INLINE) ||
-        (atomic_fetch_add_explicit(&k->n_runs, 1, memory_order_relaxed) %
-             SAMPLE &&
-         !is_slow(k, launch)))
-        return launch_now(s, k, launch);
-    start = now_ns();
-    st = launch_now(s, k, launch);
-    ns = (now_ns() - start) / n_groups(launch);
-    atomic_store_explicit(&k->group_ns,
-                          ns < UINT32_MAX ? (unsigned)ns : UINT32_MAX,
-                          memory_order_relaxed);
-    return st;
+    pthread_mutex_lock(&k->lock);
+    return s->dev->quirks & OPENCL_QUIRK_INLINE ? launch_timed(s, k, launch)
+                                                : launch_locked(s, k, launch);
 }
 
 halError_t opencl_launch(struct hal_dev *dev, void *stream, void *kernel,
                          const struct hal_launch *launch)
 {
     struct opencl_stream *s = stream;
+    struct opencl_kernel *k = kernel;
     struct opencl_op op;
 
     (void)dev;
-    if (opencl_stream_direct(s) &&
-        !(s->dev->quirks & OPENCL_QUIRK_INLINE && is_slow(kernel, launch)))
-        return opencl_run_launch(s, kernel, launch);
+    if (opencl_stream_direct(s)) {
+        if (!(s->dev->quirks & OPENCL_QUIRK_INLINE))
+            return opencl_run_launch(s, k, launch);
+        /* The lock is held while the kernel runs: another stream's thread may
+         * have it for long. */
+        if (!is_long(k, launch) && pthread_mutex_trylock(&k->lock) == 0)
+            return is_sample(k) ? launch_timed(s, k, launch)
+                                : launch_locked(s, k, launch);
+    }
     op.kind = OPENCL_OP_LAUNCH;
-    op.u.launch.kernel = kernel;
+    op.u.launch.kernel = k;
     op.u.launch.launch = *launch;
     return opencl_defer_push(s, &op);
 }

@@ -28,6 +28,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "hal/backend.h"
 
@@ -70,6 +71,7 @@ enum {
     OPENCL_QUIRK_SERIAL = 1 << 2, /* not thread-safe: one call at a time */
     OPENCL_QUIRK_INLINE = 1 << 3, /* runs work in the thread that submits it */
     OPENCL_QUIRK_LOOPS = 1 << 4,  /* ends a thread's loops after 65,535 steps */
+    OPENCL_QUIRK_EAGER = 1 << 5,  /* clFlush has nothing left to start */
 };
 
 unsigned opencl_quirks(const char *platform, const char *device_version);
@@ -97,6 +99,8 @@ void opencl_device_string(cl_device_id id, cl_device_info what, char *text,
 
 /* ---- device.c ---------------------------------------------------------- */
 
+struct opencl_record;
+
 struct opencl_dev {
     struct hal_dev hal;
     const struct opencl_device *device;
@@ -113,6 +117,8 @@ struct opencl_dev {
 
     pthread_mutex_t record_lock; /* events' latest records, records' states */
     pthread_cond_t record_changed;
+    _Atomic(struct opencl_record *) dead; /* left by callbacks, see event.c */
+    atomic_uint n_callbacks;              /* that the driver owes */
 };
 
 static inline struct opencl_dev *opencl_dev_of(struct hal_dev *dev)
@@ -132,6 +138,23 @@ static inline void opencl_leave(const struct opencl_dev *dev)
 {
     if (dev->quirks & OPENCL_QUIRK_SERIAL)
         pthread_mutex_unlock(&opencl_driver_lock);
+}
+
+/* Sees that what was enqueued starts. */
+static inline cl_int opencl_flush(const struct opencl_dev *dev,
+                                  cl_command_queue queue)
+{
+    return dev->quirks & OPENCL_QUIRK_EAGER ? CL_SUCCESS
+                                            : opencl_cl.Flush(queue);
+}
+
+/* The host's clock. */
+static inline uint64_t opencl_now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 /* props.c: fills dev->hal.info, and total_bytes and svm. */
@@ -209,7 +232,9 @@ struct opencl_stream {
     /* > 0: later operations must be deferred too.  Rises under the core's
      * stream lock; falls when the thread has handed the last one over. */
     atomic_uint n_deferred;
-    _Atomic uint64_t n_submitted; /* operations that reached the queue */
+    _Atomic uint64_t n_submitted; /* operations that reached the queue; one
+                                     thread at a time writes it */
+    _Atomic uint64_t n_settled; /* so many of the first are known to be done */
 
     pthread_mutex_t lock; /* all below */
     pthread_cond_t changed;
@@ -230,6 +255,13 @@ static inline bool opencl_stream_direct(struct opencl_stream *s)
 static inline cl_command_queue opencl_stream_queue(struct opencl_stream *s)
 {
     return atomic_load_explicit(&s->queue, memory_order_acquire);
+}
+
+static inline void opencl_stream_count(struct opencl_stream *s)
+{
+    uint64_t n = atomic_load_explicit(&s->n_submitted, memory_order_relaxed);
+
+    atomic_store_explicit(&s->n_submitted, n + 1, memory_order_release);
 }
 
 halError_t opencl_stream_create(struct hal_dev *dev, int priority,
@@ -299,6 +331,7 @@ enum opencl_record_state {
  * share it. */
 struct opencl_record {
     struct opencl_dev *dev;
+    struct opencl_record *next; /* of dev->dead */
     atomic_uint n_refs;
     _Atomic int state; /* changes under dev->record_lock */
     halError_t error;  /* of FAILED */
@@ -314,6 +347,9 @@ void opencl_record_publish(struct opencl_record *r);
 /* Waits while it is PENDING. */
 void opencl_record_settle(struct opencl_record *r);
 void opencl_record_fail(struct opencl_record *r, halError_t error);
+/* Waits for callbacks; false if one may still come, long overdue: then the
+ * device's memory must stay.  Its streams are gone. */
+bool opencl_records_close(struct opencl_dev *dev);
 
 halError_t opencl_event_create(struct hal_dev *dev, int timing,
                                void **out_event);
@@ -338,10 +374,13 @@ struct opencl_kernel {
     cl_kernel kernel;
     uint32_t group;
     uint32_t n_params;
-    uint32_t is_scalar;   /* bit i: parameter i */
-    uint32_t is_set;      /* bit a: OpenCL argument a holds shadow[a] */
-    atomic_uint group_ns; /* for OPENCL_QUIRK_INLINE, see launch.c */
+    uint32_t is_scalar; /* bit i: parameter i */
+    uint32_t is_set;    /* bit a: OpenCL argument a holds shadow[a] */
+    /* for OPENCL_QUIRK_INLINE, see launch.c */
+    atomic_uint group_ns;
     atomic_uint n_runs;
+    _Atomic uint32_t short_up_to[HAL_PARAMS_MAX]; /* a scalar, in launches that
+                                                     were seen to be short */
     uint64_t shadow[OPENCL_ARGS_MAX]; /* a buffer's serial, its offset, or the
                                          scalar: what need not be set again */
 };

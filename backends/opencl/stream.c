@@ -58,7 +58,7 @@ halError_t opencl_queue_wait(struct opencl_dev *dev, cl_command_queue queue)
     }
     OCL_OR_GOTO(out, st,
                 opencl_cl.EnqueueMarkerWithWaitList(queue, 0, NULL, &marker));
-    OCL_OR_GOTO(out, st, opencl_cl.Flush(queue));
+    OCL_OR_GOTO(out, st, opencl_flush(dev, queue));
     st = opencl_event_wait(dev, marker);
 out:
     if (marker)
@@ -133,7 +133,7 @@ halError_t opencl_stream_profile(struct opencl_stream *s)
         return opencl_fail(code, "clCreateCommandQueue");
     OCL_OR_GOTO(out, st,
                 opencl_cl.EnqueueMarkerWithWaitList(old, 0, NULL, &marker));
-    OCL_OR_GOTO(out, st, opencl_cl.Flush(old));
+    OCL_OR_GOTO(out, st, opencl_flush(dev, old));
     OCL_OR_GOTO(out, st,
                 opencl_cl.EnqueueBarrierWithWaitList(queue, 1, &marker, NULL));
     s->plain = old;
@@ -147,6 +147,17 @@ out:
     return st;
 }
 
+/* On the path of every synchronisation: no lock.  A probe that it overtakes
+ * goes with the next one. */
+void opencl_stream_settle(struct opencl_stream *s, uint64_t n_done)
+{
+    uint64_t old = atomic_load(&s->n_settled);
+
+    while (old < n_done &&
+           !atomic_compare_exchange_weak(&s->n_settled, &old, n_done))
+        ;
+}
+
 /* Whether the queue is empty: by a marker behind the last operation. */
 static halError_t probe_locked(struct opencl_stream *s)
 {
@@ -154,7 +165,7 @@ static halError_t probe_locked(struct opencl_stream *s)
     cl_command_queue queue = opencl_stream_queue(s);
     halError_t st = halSuccess;
 
-    if (!s->probe && s->probe_at == now)
+    if (atomic_load(&s->n_settled) >= now)
         return halSuccess;
     if (s->probe && s->probe_at != now) {
         opencl_cl.ReleaseEvent(s->probe);
@@ -165,29 +176,16 @@ static halError_t probe_locked(struct opencl_stream *s)
             out, st,
             opencl_cl.EnqueueMarkerWithWaitList(queue, 0, NULL, &s->probe));
         s->probe_at = now;
-        OCL_OR_GOTO(out, st, opencl_cl.Flush(queue));
+        OCL_OR_GOTO(out, st, opencl_flush(s->dev, queue));
     }
     st = opencl_event_status(s->probe);
     if (st != halErrorNotReady) {
         opencl_cl.ReleaseEvent(s->probe);
         s->probe = NULL;
+        opencl_stream_settle(s, s->probe_at); /* failures are told once */
     }
 out:
     return st;
-}
-
-void opencl_stream_settle(struct opencl_stream *s, uint64_t n_done)
-{
-    opencl_enter(s->dev);
-    pthread_mutex_lock(&s->lock);
-    if (s->probe_at <= n_done) {
-        if (s->probe)
-            opencl_cl.ReleaseEvent(s->probe);
-        s->probe = NULL;
-        s->probe_at = n_done;
-    }
-    pthread_mutex_unlock(&s->lock);
-    opencl_leave(s->dev);
 }
 
 halError_t opencl_stream_query(struct hal_dev *hal, void *stream)
@@ -221,6 +219,8 @@ halError_t opencl_stream_sync(struct hal_dev *hal, void *stream)
     if (!opencl_stream_direct(s))
         opencl_defer_drain(s);
     before = atomic_load(&s->n_submitted);
+    if (atomic_load(&s->n_settled) >= before) /* behind a blocking copy, say */
+        return opencl_defer_take_error(s);
     opencl_enter(dev);
     st = opencl_queue_wait(dev, opencl_stream_queue(s));
     opencl_leave(dev);
@@ -286,6 +286,13 @@ static void note_record(struct opencl_stream *s, cl_event event)
         opencl_cl.ReleaseEvent(old);
 }
 
+/* Has been done when its call returns; there is nothing to flush. */
+static bool is_blocking(const struct opencl_op *op)
+{
+    return (op->kind == OPENCL_OP_COPY_IN || op->kind == OPENCL_OP_COPY_OUT) &&
+           op->u.copy.blocking;
+}
+
 halError_t opencl_op_run(struct opencl_stream *s, const struct opencl_op *op)
 {
     halError_t st;
@@ -299,8 +306,9 @@ halError_t opencl_op_run(struct opencl_stream *s, const struct opencl_op *op)
     opencl_enter(s->dev);
     st = run_on_queue(s, op);
     if (st == halSuccess) {
-        atomic_fetch_add_explicit(&s->n_submitted, 1, memory_order_relaxed);
-        code = opencl_cl.Flush(opencl_stream_queue(s));
+        opencl_stream_count(s);
+        code = is_blocking(op) ? CL_SUCCESS
+                               : opencl_flush(s->dev, opencl_stream_queue(s));
         if (code != CL_SUCCESS)
             st = opencl_fail(code, "clFlush");
     }

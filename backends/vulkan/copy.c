@@ -58,6 +58,76 @@ halError_t vulkan_copy(struct hal_dev *dev, void *stream, void *dst_mem,
     return st;
 }
 
+/* ---- pinned memory that the queue does not reach --------------------- */
+
+/* A copy of which the stream's thread does the host's part in its turn:
+ * another device's page-locked memory, say, which earlier work may still
+ * write. */
+struct carry {
+    struct vulkan_dev *d;
+    struct vulkan_mem *stage;
+    char *host;
+    uint64_t size;
+    int is_in; /* `host` is only read */
+};
+
+static void carry_begin(void *arg)
+{
+    struct carry *c = arg;
+
+    memcpy(c->stage->host, c->host, c->size);
+}
+
+static void carry_end(void *arg)
+{
+    struct carry *c = arg;
+
+    if (!c->is_in && !atomic_load(&c->d->lost))
+        memcpy(c->host, c->stage->host, c->size);
+    vulkan_pool_give(c->d, c->stage);
+    free(c);
+}
+
+static halError_t copy_later(struct vulkan_stream *s, struct vulkan_mem *m,
+                             uint64_t offset, char *host, uint64_t size,
+                             int is_in)
+{
+    struct vulkan_dev *d = s->d;
+    struct carry *c = calloc(1, sizeof *c);
+    int in_use = 0;
+    halError_t st;
+
+    if (!c)
+        return hal_fail(halErrorHostMemory, "vulkan: %zu bytes", sizeof *c);
+    *c = (struct carry){ d, NULL, host, size, is_in };
+    st = vulkan_pool_take(d, &d->host_pool, size, 0, &c->stage);
+    if (st != halSuccess)
+        goto out;
+    pthread_mutex_lock(&s->lock);
+    st = vulkan_held_open_locked(s);
+    if (st == halSuccess && is_in) {
+        st = vulkan_host_func_locked(s, carry_begin, c);
+        in_use = st == halSuccess;
+    }
+    if (st == halSuccess) {
+        st = is_in ? copy_locked(s, m, offset, c->stage, 0, size)
+                   : copy_locked(s, c->stage, 0, m, offset, size);
+        in_use |= st == halSuccess;
+    }
+    if (st == halSuccess)
+        st = vulkan_host_func_locked(s, carry_end, c);
+    if (st == halSuccess)
+        c = NULL;
+    pthread_mutex_unlock(&s->lock);
+    if (c && in_use) /* what is queued runs all the same */
+        vulkan_stream_drain(s);
+out:
+    if (c)
+        vulkan_pool_give(d, c->stage);
+    free(c);
+    return st;
+}
+
 /* ---- in -------------------------------------------------------------- */
 
 static halError_t stage_in_locked(struct vulkan_stream *s,
@@ -79,26 +149,6 @@ static halError_t stage_in_locked(struct vulkan_stream *s,
     return vulkan_batch_commit_locked(s);
 }
 
-/* Waits for the stream's work; errors of it are the next sync's to report. */
-static halError_t stream_wait(struct vulkan_stream *s)
-{
-    uint64_t value;
-    halError_t st;
-
-    pthread_mutex_lock(&s->lock);
-    st = vulkan_stream_flush_locked(s);
-    value = s->value;
-    pthread_mutex_unlock(&s->lock);
-    if (st == halSuccess)
-        st = vulkan_timeline_wait(s->d, s->timeline, value);
-    if (st != halSuccess)
-        return st;
-    pthread_mutex_lock(&s->lock);
-    vulkan_stream_retire_locked(s);
-    pthread_mutex_unlock(&s->lock);
-    return halSuccess;
-}
-
 /* One piece; where memory is short, after the stream's earlier work and in
  * the smallest staging there is. */
 static halError_t piece_in(struct vulkan_stream *s, struct vulkan_mem *dst,
@@ -116,7 +166,7 @@ static halError_t piece_in(struct vulkan_stream *s, struct vulkan_mem *dst,
         const uint64_t n =
             size - done < VULKAN_STAGE_BYTES ? size - done : VULKAN_STAGE_BYTES;
 
-        st = stream_wait(s);
+        st = vulkan_stream_finish(s);
         if (st != halSuccess)
             return st;
         pthread_mutex_lock(&s->lock);
@@ -124,68 +174,6 @@ static halError_t piece_in(struct vulkan_stream *s, struct vulkan_mem *dst,
         pthread_mutex_unlock(&s->lock);
         done += n;
     } while (st == halSuccess && done < size);
-    return st;
-}
-
-/* A copy that starts on the host when its turn has come. */
-struct lift {
-    struct vulkan_dev *d;
-    struct vulkan_mem *stage;
-    const char *host;
-    uint64_t size;
-};
-
-static void lift_up(void *arg)
-{
-    struct lift *l = arg;
-
-    memcpy(l->stage->host, l->host, l->size);
-}
-
-static void lift_done(void *arg)
-{
-    struct lift *l = arg;
-
-    vulkan_pool_give(l->d, l->stage);
-    free(l);
-}
-
-/* From pinned memory that the queue does not reach, another device's say:
- * earlier work may still write it, so the stream's thread reads it in turn. */
-static halError_t in_later(struct vulkan_stream *s, struct vulkan_mem *dst,
-                           uint64_t offset, const char *host, uint64_t size)
-{
-    struct vulkan_dev *d = s->d;
-    struct lift *l = calloc(1, sizeof *l);
-    int queued = 0;
-    halError_t st;
-
-    if (!l)
-        return hal_fail(halErrorHostMemory, "vulkan: %zu bytes", sizeof *l);
-    l->d = d;
-    l->host = host;
-    l->size = size;
-    st = vulkan_pool_take(d, &d->host_pool, size, 0, &l->stage);
-    if (st != halSuccess)
-        goto out;
-    pthread_mutex_lock(&s->lock);
-    st = vulkan_held_open_locked(s);
-    if (st == halSuccess)
-        st = vulkan_host_func_locked(s, lift_up, l);
-    queued = st == halSuccess;
-    if (st == halSuccess)
-        st = copy_locked(s, dst, offset, l->stage, 0, size);
-    if (st == halSuccess)
-        st = vulkan_host_func_locked(s, lift_done, l);
-    if (st == halSuccess)
-        l = NULL;
-    pthread_mutex_unlock(&s->lock);
-    if (l && queued) /* its thread must be done with it */
-        vulkan_stream_drain(s);
-out:
-    if (l)
-        vulkan_pool_give(d, l->stage);
-    free(l);
     return st;
 }
 
@@ -217,7 +205,7 @@ halError_t vulkan_copy_in(struct hal_dev *dev, void *stream, void *mem,
     if (src)
         return vulkan_copy(dev, stream, dst, offset, src, src_offset, size);
     if (flags & HAL_COPY_PINNED)
-        return in_later(s, dst, offset, host, size);
+        return copy_later(s, dst, offset, (void *)(uintptr_t)host, size, 1);
     while (st == halSuccess && done < size) {
         const uint64_t n =
             size - done < PIECE_BYTES ? size - done : PIECE_BYTES;
@@ -229,64 +217,6 @@ halError_t vulkan_copy_in(struct hal_dev *dev, void *stream, void *mem,
 }
 
 /* ---- out ------------------------------------------------------------- */
-
-/* A copy that ends on the host after the queue has done its part. */
-struct landing {
-    struct vulkan_dev *d;
-    struct vulkan_mem *stage;
-    char *host;
-    uint64_t size;
-};
-
-static void land(void *arg)
-{
-    struct landing *l = arg;
-
-    if (!atomic_load(&l->d->lost))
-        memcpy(l->host, l->stage->host, l->size);
-    vulkan_pool_give(l->d, l->stage);
-    free(l);
-}
-
-/* To pinned memory that the queue does not reach: the stream's thread carries
- * the bytes over. */
-static halError_t out_later(struct vulkan_stream *s, char *host,
-                            const struct vulkan_mem *src, uint64_t offset,
-                            uint64_t size)
-{
-    struct vulkan_dev *d = s->d;
-    struct landing *l = calloc(1, sizeof *l);
-    int copied = 0;
-    halError_t st;
-
-    if (!l)
-        return hal_fail(halErrorHostMemory, "vulkan: %zu bytes", sizeof *l);
-    l->d = d;
-    l->host = host;
-    l->size = size;
-    st = vulkan_pool_take(d, &d->host_pool, size, 0, &l->stage);
-    if (st != halSuccess)
-        goto out;
-    pthread_mutex_lock(&s->lock);
-    st = vulkan_held_open_locked(s);
-    if (st == halSuccess)
-        st = copy_locked(s, l->stage, 0, src, offset, size);
-    if (st == halSuccess) {
-        st = vulkan_host_func_locked(s, land, l);
-        if (st == halSuccess)
-            l = NULL;
-        else
-            copied = 1;
-    }
-    pthread_mutex_unlock(&s->lock);
-    if (copied) /* the copy runs all the same: its target must outlive it */
-        vulkan_stream_drain(s);
-out:
-    if (l)
-        vulkan_pool_give(d, l->stage);
-    free(l);
-    return st;
-}
 
 /* Through staging, waiting for each piece. */
 static halError_t out_staged(struct vulkan_stream *s, char *host,
@@ -339,7 +269,7 @@ halError_t vulkan_copy_out(struct hal_dev *dev, void *stream, void *host,
         if (!idle && dst)
             return vulkan_copy(dev, stream, dst, dst_offset, src, offset, size);
         if (!idle)
-            return out_later(s, host, src, offset, size);
+            return copy_later(s, src, offset, host, size, 0);
     } else {
         if (!direct)
             return out_staged(s, host, src, offset, size);

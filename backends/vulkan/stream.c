@@ -230,10 +230,8 @@ halError_t vulkan_stream_query(struct hal_dev *dev, void *stream)
     return idle ? halSuccess : halErrorNotReady;
 }
 
-halError_t vulkan_stream_sync(struct hal_dev *dev, void *stream)
+halError_t vulkan_stream_finish(struct vulkan_stream *s)
 {
-    struct vulkan_dev *d = vulkan_dev_of(dev);
-    struct vulkan_stream *s = stream;
     uint64_t value;
     halError_t st;
 
@@ -241,14 +239,23 @@ halError_t vulkan_stream_sync(struct hal_dev *dev, void *stream)
     st = vulkan_stream_flush_locked(s);
     value = s->value;
     pthread_mutex_unlock(&s->lock);
-    if (st != halSuccess)
-        return st;
-    st = vulkan_timeline_wait(d, s->timeline, value);
+    if (st == halSuccess)
+        st = vulkan_timeline_wait(s->d, s->timeline, value);
     if (st != halSuccess)
         return st;
     pthread_mutex_lock(&s->lock);
     vulkan_stream_retire_locked(s);
     pthread_mutex_unlock(&s->lock);
-    st = vulkan_timeline_take(s->timeline);
+    return halSuccess;
+}
+
+halError_t vulkan_stream_sync(struct hal_dev *dev, void *stream)
+{
+    struct vulkan_stream *s = stream;
+    halError_t st = vulkan_stream_finish(s);
+
+    (void)dev;
+    if (st == halSuccess)
+        st = vulkan_timeline_take(s->timeline);
     return st != halSuccess ? st : vulkan_complaints_take();
 }

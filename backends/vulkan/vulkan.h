@@ -346,6 +346,8 @@ halError_t vulkan_stream_create(struct hal_dev *dev, int priority,
 void vulkan_stream_destroy(struct hal_dev *dev, void *stream);
 halError_t vulkan_stream_query(struct hal_dev *dev, void *stream);
 halError_t vulkan_stream_sync(struct hal_dev *dev, void *stream);
+/* Waits for the stream's work; errors of it are the next sync's to report. */
+halError_t vulkan_stream_finish(struct vulkan_stream *s);
 
 /* Wakes the flusher, which submits armed streams soon. */
 void vulkan_flusher_wake(struct vulkan_dev *d);

@@ -289,6 +289,27 @@ static void error_detail(struct conf *c)
     CONF_TRUE(c, strlen(halGetErrorDetail()) > 20);
 }
 
+/* It stays while the thread asks about errors, and whatever others do. */
+static void error_detail_stays(struct conf *c)
+{
+    halError_t st[3] = { halErrorInternal, halSuccess, halSuccess };
+    const char *detail;
+    char text[512];
+    pthread_t t;
+
+    CONF_FAILS(c, halErrorInvalidDevice, halSetDevice(4321));
+    detail = halGetErrorDetail();
+    snprintf(text, sizeof text, "%s", detail);
+    CONF_TRUE(c, halPeekAtLastError() == halErrorInvalidDevice);
+    CONF_TRUE(c, halGetLastError() == halErrorInvalidDevice);
+    CONF_TRUE(c, halGetErrorName(halErrorInternal) != NULL);
+    CONF_TRUE(c, halGetErrorString(halErrorInternal) != NULL);
+    CONF_TRUE(c, !pthread_create(&t, NULL, other_thread, st));
+    pthread_join(t, NULL);
+    CONF_TRUE(c, st[1] == halErrorInvalidValue);
+    CONF_TRUE(c, halGetErrorDetail() == detail && !strcmp(detail, text));
+}
+
 static const struct conf_case cases[] = {
     { "api.device.count", count, .levels = CORE },
     { "api.device.out_of_range", out_of_range, .levels = CORE },
@@ -304,6 +325,7 @@ static const struct conf_case cases[] = {
     { "api.error.last", error_last, .levels = CORE },
     { "api.error.per_thread", error_per_thread, .levels = CORE },
     { "api.error.detail", error_detail, .levels = CORE },
+    { "api.error.detail_stays", error_detail_stays, .levels = CORE },
     { 0 },
 };
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * thread.c - api.thread.*: eight threads on one device, one thread on every
- * device, and the current device of each thread.
+ * device, the current device of each thread, and forked children.
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "conformance/api/api.h"
@@ -242,6 +244,60 @@ static void current_device(struct conf *c)
     CONF_TRUE(c, seen == 0);
 }
 
+/* In a child of fork(): the first call that was not refused, or NULL. */
+static const char *not_refused(void *mem, uint8_t *host)
+{
+    const halError_t no = halErrorInitializationError;
+    void *p = NULL;
+
+    if (halMalloc(&p, 64) != no)
+        return "halMalloc";
+    if (halMemcpy(host, mem, N, halMemcpyDefault) != no)
+        return "halMemcpy";
+    if (halMemsetAsync(mem, 1, N, NULL) != no)
+        return "halMemsetAsync";
+    if (halStreamSynchronize(NULL) != no)
+        return "halStreamSynchronize";
+    if (halDeviceSynchronize() != no)
+        return "halDeviceSynchronize";
+    if (halFree(mem) != no)
+        return "halFree";
+    return strstr(halGetErrorDetail(), "fork") ? NULL : "halGetErrorDetail";
+}
+
+/* A child has neither the drivers nor the threads: it is told so, at once, and
+ * its parent goes on. */
+static void fork_after_use(struct conf *c)
+{
+    struct conf_buf b = conf_alloc(c, N, 0);
+    uint8_t *host = conf_host(c, N);
+    int status = 0, ends[2];
+    char name[32] = "";
+
+    CONF_OK(c, halMemsetAsync(b.mem, 7, N, NULL));
+    CONF_TRUE(c, !pipe(ends));
+    pid_t pid = fork();
+    CONF_TRUE(c, pid >= 0);
+    if (!pid) {
+        alarm(10); /* a call that hangs is a failure, and no orphan */
+        const char *what = not_refused(b.mem, host);
+        _exit(what && write(ends[1], what, strlen(what)) > 0);
+    }
+    close(ends[1]);
+    CONF_TRUE(c, waitpid(pid, &status, 0) == pid);
+    (void)!read(ends[0], name, sizeof name - 1);
+    close(ends[0]);
+    conf_check(c, !WIFSIGNALED(status),
+               "a call in a forked child ended it with signal %d",
+               WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    conf_check(c, !name[0],
+               "in a forked child %s did not say "
+               "halErrorInitializationError",
+               name);
+    CONF_OK(c, halDeviceSynchronize());
+    conf_expect_bytes(c, &b, 7);
+}
+
 static const struct conf_case cases[] = {
     { "api.thread.eight_on_one_device", eight_on_one, .levels = CORE },
     { "api.thread.one_on_all_devices", one_on_all, .levels = CORE },
@@ -249,6 +305,7 @@ static const struct conf_case cases[] = {
     { "api.thread.current_device", current_device, .levels = CORE },
     { "api.thread.destroy_and_synchronize", destroy_and_synchronize,
       .levels = CORE },
+    { "api.thread.fork_after_use", fork_after_use, .levels = CORE },
     { 0 },
 };
 

@@ -36,6 +36,9 @@ static void finish(struct conf *c, struct bench *t)
     conf_check_zones(c, &t->b);
 }
 
+/* Off the alignment of any element. */
+#define OFF(p) ((void *)((char *)(p) + 1))
+
 #define BAD(c, call)   CONF_FAILS((c), halErrorInvalidValue, (call))
 #define DTYPE(c, call) CONF_FAILS((c), halErrorNotSupported, (call))
 
@@ -56,6 +59,8 @@ static void embedding(struct conf *c)
     BAD(c, halopEmbedding(halF32, o, a, ids, 4, 4, INT64_MAX, NULL));
     BAD(c, halopEmbedding(halF32, o, a, ids, 4, BEYOND, 4, NULL));
     BAD(c, halopEmbedding(halF32, a, a, ids, 4, 4, 4, NULL));
+    BAD(c, halopEmbedding(halBF16, OFF(o), a, ids, 4, 4, 4, NULL));
+    BAD(c, halopEmbedding(halF32, o, a, OFF(ids), 4, 4, 4, NULL));
     DTYPE(c, halopEmbedding(halF64, o, a, ids, 4, 4, 4, NULL));
     DTYPE(c, halopEmbedding((halDtype)99, o, a, ids, 4, 4, 4, NULL));
     CONF_OK(c, halopEmbedding(halF32, o, a, ids, 0, 4, 4, NULL));
@@ -75,9 +80,13 @@ static void rmsnorm(struct conf *c)
     BAD(c, halopRmsNorm(halF32, o, a, b, INT64_MAX, INT64_MAX, 1e-6f, NULL));
     BAD(c, halopRmsNorm(halF32, o, a, b, 1, BEYOND, 1e-6f, NULL));
     BAD(c, halopRmsNorm(halF32, o, (char *)o + 4, b, 2, 8, 1e-6f, NULL));
+    BAD(c, halopRmsNorm(halF32, o, o, b, 2, 8, 1e-6f, NULL));
+    BAD(c, halopRmsNorm(halF16, o, a, OFF(b), 2, 8, 1e-6f, NULL));
     DTYPE(c, halopRmsNorm(halI32, o, a, b, 2, 8, 1e-6f, NULL));
     BAD(c, halopAddRmsNorm(halF32, o, NULL, a, b, b, 2, 8, 1e-6f, NULL));
     BAD(c, halopAddRmsNorm(halF32, o, o, a, b, b, 2, 8, 1e-6f, NULL));
+    BAD(c, halopAddRmsNorm(halF32, o, (char *)o + 512, a, (char *)o + 508, b, 2,
+                           8, 1e-6f, NULL));
     BAD(c, halopAddRmsNorm(halF32, NULL, o, a, b, b, 2, 8, 1e-6f, NULL));
     DTYPE(c, halopAddRmsNorm(halU8, o, (char *)o + 512, a, b, b, 2, 8, 1e-6f,
                              NULL));
@@ -116,6 +125,10 @@ static void rope(struct conf *c)
     WITH(n_positions, BEYOND);
     WITH(token_stride, BEYOND);
     WITH(head_stride, INT64_MAX / 2);
+    WITH(head_stride, 7);  /* heads share an element */
+    WITH(token_stride, 8); /* as do a token's last head and the next's first */
+    WITH(x, OFF(t.out.mem));
+    WITH(cos, t.out.mem);
     WITH(layout, (halopRopeLayout)7);
 #undef WITH
     bad = good;
@@ -137,6 +150,8 @@ static void softmax(struct conf *c)
     BAD(c, halopSoftmax(halF32, o, a, 2, -8, 1, NULL));
     BAD(c, halopSoftmax(halF32, o, a, BEYOND, 1, 1, NULL));
     BAD(c, halopSoftmax(halF32, o, (char *)o + 8, 2, 8, 1, NULL));
+    BAD(c, halopSoftmax(halF32, o, o, 2, 8, 1, NULL));
+    BAD(c, halopSoftmax(halF32, OFF(o), a, 2, 8, 1, NULL));
     DTYPE(c, halopSoftmax(halE4M3, o, a, 2, 8, 1, NULL));
     CONF_OK(c, halopSoftmax(halF32, o, a, 0, 8, 1, NULL));
     finish(c, &t);
@@ -159,6 +174,11 @@ static void elements(struct conf *c)
     BAD(c, halopAdd(halF32, o, a, b, -1, NULL));
     BAD(c, halopAdd(halF32, o, a, b, BEYOND, NULL));
     BAD(c, halopAdd(halF32, o, (char *)o + 4, b, 8, NULL)); /* shifted */
+    BAD(c, halopAdd(halF32, o, a, OFF(b), 8, NULL));
+    BAD(c, halopSwiGLU(halF32, o, o, b, 8, NULL));
+    BAD(c, halopSwiGLU(halF16, OFF(o), a, b, 8, NULL));
+    BAD(c, halopCast(halF32, o, halF32, o, 8, NULL));
+    BAD(c, halopCast(halF32, o, halBF16, OFF(a), 8, NULL));
     DTYPE(c, halopAdd(halU32, o, a, b, 8, NULL));
     BAD(c, halopCast(halF32, NULL, halF32, a, 8, NULL));
     BAD(c, halopCast(halF32, o, halBF16, NULL, 8, NULL));
@@ -184,6 +204,9 @@ static void gemm(struct conf *c)
     BAD(c, halopGemm(halF32, halF32, o, a, b, NULL, 2, 3, BEYOND, NULL));
     BAD(c, halopGemm(halF32, halF32, o, a, b, NULL, BEYOND, 1, 1, NULL));
     BAD(c, halopGemm(halF32, halF32, o, o, b, NULL, 2, 3, 4, NULL));
+    BAD(c, halopGemm(halF32, halF32, o, a, b, o, 2, 3, 4, NULL));
+    BAD(c, halopGemm(halF32, halF32, o, a, b, OFF(a), 2, 3, 4, NULL));
+    BAD(c, halopGemv(halBF16, halF32, o, OFF(a), b, NULL, 1, 3, 4, NULL));
     DTYPE(c, halopGemm(halF32, halBF16, o, a, b, NULL, 2, 3, 4, NULL));
     DTYPE(c, halopGemm(halI8, halI32, o, a, b, NULL, 2, 3, 4, NULL));
     BAD(c, halopGemv(halF32, halF32, NULL, a, b, NULL, 1, 3, 4, NULL));
@@ -229,7 +252,12 @@ static void attention(struct conf *c)
     WITH(k_seq_stride, BEYOND);
     WITH(o_head_stride, BEYOND);
     WITH(q_batch_stride, INT64_MAX);
-    WITH(o, t.a.mem); /* the query */
+    WITH(o, t.a.mem);       /* the query */
+    WITH(o_head_stride, 7); /* heads share an element */
+    WITH(o_seq_stride, 0);
+    WITH(lse, t.out.mem);
+    WITH(q, OFF(t.a.mem));
+    WITH(kv_lens, OFF(t.b.mem));
 #undef WITH
     bad = good;
     bad.dtype = halI32;
@@ -252,6 +280,8 @@ static void argmax(struct conf *c)
     BAD(c, halopArgmax(halF32, o, a, 2, 0, NULL));
     BAD(c, halopArgmax(halF32, o, a, 2, -8, NULL));
     BAD(c, halopArgmax(halF32, o, a, 1, BEYOND, NULL));
+    BAD(c, halopArgmax(halF32, OFF(o), a, 2, 8, NULL));
+    BAD(c, halopArgmax(halF32, o, o, 2, 8, NULL));
     DTYPE(c, halopArgmax(halI64, o, a, 2, 8, NULL));
     CONF_OK(c, halopArgmax(halF32, o, a, 0, 8, NULL));
     finish(c, &t);
@@ -267,6 +297,7 @@ static void copy_strided(struct conf *c)
     static const int64_t overlap[4] = { 0, 0, 7, 1 };
     static const int64_t far[4] = { 0, 0, BEYOND, 1 };
     static const int64_t back[4] = { 0, 0, -BEYOND, 1 };
+    static const int64_t pitch[4] = { 0, 0, 12, 1 }; /* columns 0-7, 7-14 */
     struct bench t = bench(c);
     void *o = t.out.mem, *a = t.a.mem;
 
@@ -284,6 +315,9 @@ static void copy_strided(struct conf *c)
     BAD(c, halopCopyStrided(4, o, dense, a, far, dims, NULL));
     BAD(c, halopCopyStrided(4, o, dense, a, back, dims, NULL));
     BAD(c, halopCopyStrided(4, o, dense, (char *)o + 4, dense, dims, NULL));
+    BAD(c, halopCopyStrided(4, o, dense, o, dense, dims, NULL));
+    BAD(c, halopCopyStrided(4, OFF(o), dense, a, dense, dims, NULL));
+    BAD(c, halopCopyStrided(2, o, pitch, (char *)o + 14, pitch, dims, NULL));
     CONF_OK(c, halopCopyStrided(4, o, dense, a, dense, empty, NULL));
     finish(c, &t);
 }

@@ -6,18 +6,8 @@
 #ifndef TESTS_BACKENDS_CPU_TEST_H
 #define TESTS_BACKENDS_CPU_TEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "backends/cpu/cpu.h"
+#include "tests/backends/backend_test.h"
 
 extern const struct hal_backend hal_backend_cpu;
 
@@ -25,37 +15,18 @@ extern const struct hal_backend hal_backend_cpu;
 static inline void cpu_test_compile(const char *text, void **out_blob,
                                     size_t *out_size)
 {
-    char path[] = "/tmp/halcyon-test-XXXXXX", command[256];
-    int fd = mkstemp(path);
-    FILE *f;
-    long size;
+    static const char head[] =
+        "typedef unsigned long long u64; typedef unsigned u32;\n"
+        "#define K(n) void hal_kernel_##n(const u64 *args, const u32 g[3], "
+        "u64 first, u64 last, void *scratch)\n"
+        "#define IDS(x) (void)g, (void)scratch, (void)args, (void)(x)\n";
+    char *whole = malloc(sizeof head + strlen(text));
 
-    assert_true(fd >= 0);
-    snprintf(command, sizeof command, "cc -shared -fPIC -O2 -x c -o %s -",
-             path);
-    f = popen(command, "w");
-    assert_non_null(f);
-    fputs("typedef unsigned long long u64; typedef unsigned u32;\n"
-          "#define K(n) void hal_kernel_##n(const u64 *args, const u32 g[3], "
-          "u64 first, u64 last, void *scratch)\n"
-          "#define IDS(x) (void)g, (void)scratch, (void)args, (void)(x)\n",
-          f);
-    fputs(text, f);
-    assert_int_equal(pclose(f), 0);
-    f = fdopen(fd, "rb");
-    assert_non_null(f);
-    /* cc replaced the file, so it is opened anew */
-    fclose(f);
-    f = fopen(path, "rb");
-    assert_non_null(f);
-    fseek(f, 0, SEEK_END);
-    size = ftell(f);
-    rewind(f);
-    *out_blob = malloc((size_t)size);
-    *out_size = (size_t)size;
-    assert_int_equal(fread(*out_blob, 1, (size_t)size, f), size);
-    fclose(f);
-    unlink(path);
+    assert_non_null(whole);
+    strcpy(whole, head);
+    strcat(whole, text);
+    test_compile("cc -shared -fPIC -O2 -x c -o", whole, out_blob, out_size);
+    free(whole);
 }
 
 struct cpu_test_kernel {
@@ -100,27 +71,12 @@ static inline union hal_arg cpu_test_buffer(struct hal_mem *mem,
     return arg;
 }
 
-static inline union hal_arg cpu_test_scalar(uint32_t value)
-{
-    union hal_arg arg;
-
-    memset(&arg, 0, sizeof arg);
-    arg.scalar = value;
-    return arg;
-}
-
 static inline halError_t cpu_test_launch(struct hal_dev *dev, void *stream,
                                          struct cpu_test_kernel *k,
                                          const union hal_arg *args,
                                          uint32_t groups)
 {
-    struct hal_launch launch = { .grid = { groups, 1, 1 },
-                                 .n_args = k->desc.n_params,
-                                 .args = args };
-
-    return dev->ops->launch(dev, stream, k->kernel, &launch);
+    return test_run(dev, stream, k->kernel, groups, args, k->desc.n_params);
 }
-
-#define OK(call) assert_int_equal((call), halSuccess)
 
 #endif

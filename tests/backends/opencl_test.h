@@ -7,25 +7,9 @@
 #ifndef TESTS_BACKENDS_OPENCL_TEST_H
 #define TESTS_BACKENDS_OPENCL_TEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "hal/backend.h"
+#include "tests/backends/backend_test.h"
 
 extern const struct hal_backend hal_backend_opencl;
-
-#define OK(call)                                                           \
-    do {                                                                   \
-        halError_t ok_ = (call);                                           \
-        if (ok_ != halSuccess)                                             \
-            fail_msg("%s: error %d: %s", #call, ok_, halGetErrorDetail()); \
-    } while (0)
 
 /* A kernel of one image.  `kinds`: 'b' a buffer, 's' a scalar. */
 struct test_kernel {
@@ -68,24 +52,6 @@ static inline union hal_arg arg_buffer(const struct hal_mem *m, uint64_t offset)
     union hal_arg a = { .buffer = { .mem = m->impl, .offset = offset } };
 
     return a;
-}
-
-static inline union hal_arg arg_scalar(uint32_t value)
-{
-    union hal_arg a = { .scalar = value };
-
-    return a;
-}
-
-static inline halError_t test_launch(struct hal_dev *dev, void *stream,
-                                     void *kernel, uint32_t groups,
-                                     const union hal_arg *args, uint32_t n)
-{
-    struct hal_launch l = { .grid = { groups, 1, 1 },
-                            .n_args = n,
-                            .args = args };
-
-    return dev->ops->launch(dev, stream, kernel, &l);
 }
 
 #endif

@@ -72,7 +72,7 @@ static void each_group_runs_once(void **state)
     (void)state;
     OK(cpu_test_kernel(dev, "count", "bs", blob, blob_size, 0, &k));
     for (unsigned i = 0; i < 6; i++) {
-        union hal_arg args[2] = { cpu_test_buffer(&m, 4), cpu_test_scalar(1) };
+        union hal_arg args[2] = { cpu_test_buffer(&m, 4), arg_scalar(1) };
 
         memset(hits, 0, 40000 * 4 + 4);
         want = 0;
@@ -140,8 +140,7 @@ static double seconds(void)
 static void launch_returns_before_the_end(void **state)
 {
     struct hal_mem m = new_mem(8);
-    union hal_arg args[2] = { cpu_test_buffer(&m, 0),
-                              cpu_test_scalar(100000000) };
+    union hal_arg args[2] = { cpu_test_buffer(&m, 0), arg_scalar(100000000) };
     struct cpu_test_kernel k;
     double start, launched, ended;
 
@@ -163,9 +162,8 @@ static void launch_returns_before_the_end(void **state)
 static void streams_overlap(void **state)
 {
     struct hal_mem m = new_mem(16);
-    union hal_arg slow[2] = { cpu_test_buffer(&m, 0),
-                              cpu_test_scalar(300000000) };
-    union hal_arg quick[2] = { cpu_test_buffer(&m, 8), cpu_test_scalar(1) };
+    union hal_arg slow[2] = { cpu_test_buffer(&m, 0), arg_scalar(300000000) };
+    union hal_arg quick[2] = { cpu_test_buffer(&m, 8), arg_scalar(1) };
     struct cpu_test_kernel k;
     void *other = NULL;
 
@@ -192,9 +190,8 @@ static void raise_flag(void *arg)
 static void streams_overlap_unattended(void **state)
 {
     struct hal_mem m = new_mem(16);
-    union hal_arg slow[2] = { cpu_test_buffer(&m, 0),
-                              cpu_test_scalar(300000000) };
-    union hal_arg quick[2] = { cpu_test_buffer(&m, 8), cpu_test_scalar(1) };
+    union hal_arg slow[2] = { cpu_test_buffer(&m, 0), arg_scalar(300000000) };
+    union hal_arg quick[2] = { cpu_test_buffer(&m, 8), arg_scalar(1) };
     atomic_int warm = 0, slow_done = 0, quick_done = 0;
     struct hal_dev *fresh = NULL;
     struct cpu_test_kernel k;
@@ -330,7 +327,7 @@ static void bad_images_are_refused(void **state)
 static void *launch_many(void *arg)
 {
     struct hal_mem m = new_mem(1000 * 4);
-    union hal_arg args[2] = { cpu_test_buffer(&m, 0), cpu_test_scalar(3) };
+    union hal_arg args[2] = { cpu_test_buffer(&m, 0), arg_scalar(3) };
     struct cpu_test_kernel k;
     void *s = NULL;
 

@@ -3,6 +3,8 @@
  * test_cpu_memory.c - allocation (also where there is no more), copies and
  * fills of every size class and parity, page-locked and not.
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "tests/backends/cpu_test.h"
@@ -234,6 +236,96 @@ static void threads_can_be_forced(void **state)
                      halErrorInvalidDevice);
 }
 
+/* ---- the account under contention ---------------------------------------- */
+
+#define ROOM ((uint64_t)64 << 10) /* what the device is said to have */
+
+struct taker {
+    uint64_t size;
+    unsigned n_fitted, n_refused;
+    atomic_uint *n_holding;
+    pthread_barrier_t *start;
+    unsigned n_most; /* held at once, as this one saw it */
+};
+
+static void *take_and_give(void *arg)
+{
+    struct taker *t = arg;
+
+    pthread_barrier_wait(t->start);
+    for (unsigned i = 0; i < 300000; i++) {
+        struct hal_mem m = { 0 };
+        unsigned n;
+
+        if (dev->ops->mem_alloc(dev, t->size, HAL_MEM_DEVICE, &m)) {
+            t->n_refused++;
+            continue;
+        }
+        t->n_fitted++;
+        n = atomic_fetch_add(t->n_holding, 1) + 1;
+        if (n > t->n_most)
+            t->n_most = n;
+        atomic_fetch_sub(t->n_holding, 1);
+        dev->ops->mem_free(dev, m.impl);
+    }
+    return NULL;
+}
+
+static void take_together(struct taker *takers, unsigned n)
+{
+    uint64_t total = dev->info.prop.totalGlobalMem;
+    atomic_uint n_holding = 0;
+    pthread_barrier_t start;
+    pthread_t threads[8];
+
+    pthread_barrier_init(&start, NULL, n);
+    dev->info.prop.totalGlobalMem = ROOM;
+    for (unsigned i = 0; i < n; i++) {
+        takers[i].n_holding = &n_holding;
+        takers[i].start = &start;
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, take_and_give, &takers[i]), 0);
+    }
+    for (unsigned i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&start);
+    dev->info.prop.totalGlobalMem = total;
+}
+
+/* Of two that do not fit together, one at most has memory at any time. */
+static void room_is_given_once(void **state)
+{
+    struct taker takers[4];
+    unsigned n_fitted = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        takers[i] = (struct taker){ .size = ROOM / 2 + 1024 };
+    take_together(takers, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(takers[i].n_most <= 1);
+        n_fitted += takers[i].n_fitted;
+    }
+    assert_true(n_fitted > 0);
+}
+
+/* A request that is refused takes nothing away meanwhile: what fits beside the
+ * memory that is held always gets it. */
+static void refusals_take_no_room(void **state)
+{
+    struct taker takers[4];
+    struct hal_mem held = { 0 };
+
+    (void)state;
+    OK(dev->ops->mem_alloc(dev, ROOM / 2, HAL_MEM_DEVICE, &held));
+    for (unsigned i = 0; i < 4; i++)
+        takers[i] = (struct taker){ .size = i % 2 ? ROOM - 1024 : 1024 };
+    take_together(takers, 4);
+    dev->ops->mem_free(dev, held.impl);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(i % 2 ? takers[i].n_fitted : takers[i].n_refused, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +337,8 @@ int main(void)
         cmocka_unit_test(host_memory_is_the_devices),
         cmocka_unit_test(properties_are_sensible),
         cmocka_unit_test(threads_can_be_forced),
+        cmocka_unit_test(room_is_given_once),
+        cmocka_unit_test(refusals_take_no_room),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

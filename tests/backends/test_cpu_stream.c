@@ -315,6 +315,26 @@ static void an_idle_device_sleeps(void **state)
     dev->ops->stream_destroy(dev, s);
 }
 
+/* Who has seen a stream's last event finds the stream idle. */
+static void events_never_precede_streams(void **state)
+{
+    void *s = new_stream(0), *e = NULL;
+    int early = 0;
+
+    (void)state;
+    OK(dev->ops->event_create(dev, 0, &e));
+    for (int i = 0; i < 20000; i++) {
+        OK(dev->ops->event_record(dev, s, e));
+        while (dev->ops->event_query(dev, e) == halErrorNotReady)
+            ;
+        early += dev->ops->stream_query(dev, s) != halSuccess;
+        OK(dev->ops->stream_sync(dev, s));
+    }
+    assert_int_equal(early, 0);
+    dev->ops->event_destroy(dev, e);
+    dev->ops->stream_destroy(dev, s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +344,7 @@ int main(void)
         cmocka_unit_test(submitting_never_waits),
         cmocka_unit_test(events_order_streams),
         cmocka_unit_test(events_tell_the_time),
+        cmocka_unit_test(events_never_precede_streams),
         cmocka_unit_test(long_chains_of_waits),
         cmocka_unit_test(eight_threads_at_once),
         cmocka_unit_test(an_idle_device_sleeps),

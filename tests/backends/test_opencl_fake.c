@@ -4,67 +4,7 @@
  * and drivers that are absent, broken or lost.  Invariant: each test runs in a
  * process of its own, since a driver is loaded once a process.
  */
-#include "tests/backends/opencl_test.h"
-
-#define CL_TARGET_OPENCL_VERSION 300
-#include <CL/cl.h>
-#include <dlfcn.h>
-#include <libgen.h>
-#include <limits.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "tests/fakes/fake_opencl.h"
-
-static const char text[] = "__kernel void advance(__global uint *x, ulong off, "
-                           "uint n, uint add) {}";
-
-static char fake_path[PATH_MAX];
-
-/* Loads the fake, as the backend will; NULL if it was not built. */
-static struct fake_opencl *fake_load(void)
-{
-    struct fake_opencl *(*control)(void);
-    void *lib = dlopen(fake_path, RTLD_NOW | RTLD_LOCAL);
-
-    if (!lib)
-        return NULL;
-    control = (struct fake_opencl * (*)(void)) dlsym(lib, "fake_opencl");
-    setenv("HALCYON_OPENCL_LIB", fake_path, 1);
-    return control ? control() : NULL;
-}
-
-/* Runs body in a child; what it prints explains its failure. */
-static void in_child(int (*body)(void))
-{
-    int status = 0;
-    pid_t pid;
-
-    fflush(stdout);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (!pid) {
-        int rc = body();
-
-        fflush(stdout);
-        exit(rc);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-#define CHECK(condition)                                                       \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            printf("%s:%d: %s (detail: %s)\n", __FILE__, __LINE__, #condition, \
-                   halGetErrorDetail());                                       \
-            return 1;                                                          \
-        }                                                                      \
-    } while (0)
+#include "tests/backends/opencl_fake.h"
 
 static int absent_body(void)
 {
@@ -167,42 +107,6 @@ static int properties_body(void)
 
 /* ---- every call fails once ---------------------------------------------- */
 
-#define SAME ((void *)(uintptr_t)0x5a5a)
-
-/* What a scenario holds, so that it can be given back after any failure. */
-struct held {
-    struct hal_dev *dev;
-    struct hal_mem a, b;
-    void *stream, *second, *start, *end, *kernel;
-    uint32_t out, ran;
-    float ms;
-};
-
-static void count_run(void *arg)
-{
-    ++*(uint32_t *)arg;
-}
-
-#define TRY(call)                 \
-    do {                          \
-        halError_t try_ = (call); \
-        if (try_ != halSuccess)   \
-            return try_;          \
-    } while (0)
-
-static halError_t acquire(struct held *h, struct test_kernel *k)
-{
-    TRY(hal_backend_opencl.device_open(0, &h->dev));
-    TRY(h->dev->ops->mem_alloc(h->dev, 64, HAL_MEM_DEVICE, &h->a));
-    TRY(h->dev->ops->mem_alloc(h->dev, 64, HAL_MEM_DEVICE, &h->b));
-    TRY(h->dev->ops->stream_create(h->dev, 0, &h->stream));
-    TRY(h->dev->ops->stream_create(h->dev, 0, &h->second));
-    TRY(h->dev->ops->event_create(h->dev, 1, &h->start));
-    TRY(h->dev->ops->event_create(h->dev, 1, &h->end));
-    TRY(test_kernel_create(h->dev, k, &h->kernel));
-    return halSuccess;
-}
-
 static halError_t use(struct held *h)
 {
     const struct hal_ops *ops = h->dev->ops;
@@ -214,9 +118,9 @@ static halError_t use(struct held *h)
     TRY(ops->fill(h->dev, h->stream, h->a.impl, 0, 64, 0, 4));
     TRY(ops->copy_in(h->dev, h->stream, h->a.impl, 4, &v, 4, 0));
     TRY(ops->event_record(h->dev, h->stream, h->start));
-    TRY(test_launch(h->dev, h->stream, h->kernel, 1, args, 3));
+    TRY(test_run(h->dev, h->stream, h->kernel, 1, args, 3));
     TRY(ops->host_func(h->dev, h->stream, count_run, &h->ran));
-    TRY(test_launch(h->dev, h->stream, h->kernel, 1, args, 3));
+    TRY(test_run(h->dev, h->stream, h->kernel, 1, args, 3));
     TRY(ops->event_record(h->dev, h->stream, h->end));
     TRY(ops->stream_wait(h->dev, h->second, h->end));
     TRY(ops->copy(h->dev, h->second, h->b.impl, 0, h->a.impl, 4, 4));
@@ -229,31 +133,6 @@ static halError_t use(struct held *h)
     TRY(ops->copy_out(h->dev, h->second, &h->out, h->b.impl, 0, 4, 0));
     TRY(ops->stream_sync(h->dev, h->stream));
     return ops->stream_query(h->dev, h->stream);
-}
-
-/* Untouched out-parameters are still SAME; the rest is given back. */
-static void give_back(struct held *h)
-{
-    const struct hal_ops *ops;
-
-    if (h->dev == SAME)
-        return;
-    ops = h->dev->ops;
-    if (h->kernel != SAME)
-        ops->kernel_destroy(h->dev, h->kernel);
-    if (h->start != SAME)
-        ops->event_destroy(h->dev, h->start);
-    if (h->end != SAME)
-        ops->event_destroy(h->dev, h->end);
-    if (h->stream != SAME)
-        ops->stream_destroy(h->dev, h->stream);
-    if (h->second != SAME)
-        ops->stream_destroy(h->dev, h->second);
-    if (h->a.impl != SAME)
-        ops->mem_free(h->dev, h->a.impl);
-    if (h->b.impl != SAME)
-        ops->mem_free(h->dev, h->b.impl);
-    ops->device_close(h->dev);
 }
 
 static int sweep(int code, int lost)
@@ -331,20 +210,6 @@ static int sweep_lost_body(void)
 }
 
 /* ---- single paths ------------------------------------------------------- */
-
-/* Opens everything; the caller then breaks the driver. */
-static int prepare(struct fake_opencl **fake, struct held *h,
-                   struct test_kernel *k)
-{
-    unsigned n;
-
-    *fake = fake_load();
-    CHECK(*fake);
-    CHECK(!hal_backend_opencl.probe(&n));
-    test_kernel_init(k, "advance", text, "bss", 1);
-    CHECK(acquire(h, k) == halSuccess);
-    return 0;
-}
 
 static int codes_body(void)
 {
@@ -492,12 +357,6 @@ static int build_log_body(void)
     return 0;
 }
 
-#define IN_CHILD(name)             \
-    static void name(void **state) \
-    {                              \
-        (void)state;               \
-        in_child(name##_body);     \
-    }
 IN_CHILD(absent)
 IN_CHILD(broken)
 IN_CHILD(empty)
@@ -529,21 +388,6 @@ int main(void)
         cmocka_unit_test(stale_binary),
         cmocka_unit_test(build_log),
     };
-    char cache[] = "/tmp/test_opencl_XXXXXX", command[64], exe[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    int failed;
 
-    if (n < 0)
-        return 1;
-    exe[n] = '\0';
-    /* beside the tests: .../tests/backends/x -> .../tests/fakes */
-    snprintf(fake_path, sizeof fake_path, "%.3000s/../fakes/fake_opencl.so",
-             dirname(exe));
-    if (mkdtemp(cache))
-        setenv("HALCYON_CACHE_DIR", cache, 1);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    snprintf(command, sizeof command, "rm -rf %s", cache);
-    if (system(command))
-        failed++;
-    return failed;
+    return fake_main(tests, sizeof tests / sizeof tests[0]);
 }

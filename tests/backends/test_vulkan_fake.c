@@ -17,6 +17,7 @@ static struct {
     void (*set)(const char *key, long value);
     void (*lacks)(const char *name);
     void (*break_at)(long nth, int result);
+    void (*break_in)(const char *function, int result);
     long (*get)(const char *key);
 } fake;
 
@@ -72,6 +73,7 @@ static int fake_open(void **state)
     GET(set);
     GET(lacks);
     GET(break_at);
+    GET(break_in);
     GET(get);
 #undef GET
     vulkan_test_drivers();
@@ -209,7 +211,8 @@ static halError_t use(struct held *h)
 {
     static unsigned char from[70000], to[70000];
     const struct hal_ops *ops = h->dev->ops;
-    const union hal_arg args[] = { arg_buffer(&h->x, 70000, 64), arg_u32(1) };
+    const union hal_arg args[] = { arg_buffer(&h->x, 70000, 64),
+                                   arg_scalar(1) };
     uint32_t word;
     float ms;
     halError_t st;
@@ -380,6 +383,95 @@ static void lost_says_so(void **state)
     assert_int_equal(fake.get("live"), 1);
 }
 
+/* A stream whose commands gather: two batches are in flight and stay there. */
+static void make_busy(struct held *h)
+{
+    const struct hal_ops *ops;
+
+    fake.set("deferred", 1);
+    OK(make(h));
+    ops = h->dev->ops;
+    OK(ops->fill(h->dev, h->s, h->y.impl, 0, 2 << 20, 1, 1));
+    OK(ops->fill(h->dev, h->s, h->y.impl, 0, 2 << 20, 2, 1));
+}
+
+/* A batch that cannot be submitted takes others' commands along.  Whoever
+ * happens to submit it is not told (its own call is fine), the next
+ * synchronisation of the stream is, once, and in the words of the failure. */
+static void lost_batch(void **state)
+{
+    static const char *const where[] = { "EndCommandBuffer", "QueueSubmit" };
+    struct held h;
+    void *untimed;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        const struct hal_ops *ops;
+        halError_t st;
+
+        fresh(NULL);
+        memset(&h, 0, sizeof h);
+        make_busy(&h);
+        ops = h.dev->ops;
+        OK(ops->event_create(h.dev, 0, &untimed));
+        fake.break_in(where[i % 2], VK_ERROR_OUT_OF_DEVICE_MEMORY);
+        OK(ops->fill(h.dev, h.s, h.y.impl, 0, 2 << 20, 3, 1)); /* gathers */
+        /* Submits it, or the flusher has. */
+        if (i < 2)
+            OK(ops->event_record(h.dev, h.s, untimed));
+        else
+            OK(ops->stream_wait(h.dev, h.t, untimed));
+        st = ops->stream_sync(h.dev, h.s);
+        assert_int_equal(st, halErrorMemoryAllocation);
+        assert_non_null(strstr(halGetErrorDetail(), where[i % 2]));
+        OK(ops->stream_sync(h.dev, h.s));
+        OK(ops->stream_sync(h.dev, h.t)); /* none of its business */
+        ops->event_destroy(h.dev, untimed);
+        unmake(&h);
+        assert_int_equal(fake.get("live"), 1);
+    }
+}
+
+/* A command that is alone in a batch that fails is its caller's to hear of,
+ * and nobody else's. */
+static void lost_command(void **state)
+{
+    struct held h = { 0 };
+    const struct hal_ops *ops;
+
+    (void)state;
+    fake.set("deferred", 1);
+    OK(make(&h));
+    ops = h.dev->ops;
+    fake.break_in("QueueSubmit", VK_ERROR_OUT_OF_DEVICE_MEMORY);
+    assert_int_equal(ops->fill(h.dev, h.s, h.y.impl, 0, 2 << 20, 1, 1),
+                     halErrorMemoryAllocation);
+    OK(ops->stream_sync(h.dev, h.s));
+    unmake(&h);
+    assert_int_equal(fake.get("live"), 1);
+}
+
+/* Its own time stamp in the lost batch: the record fails, and so does what was
+ * lost with it. */
+static void lost_stamp(void **state)
+{
+    struct held h = { 0 };
+    const struct hal_ops *ops;
+
+    (void)state;
+    make_busy(&h);
+    ops = h.dev->ops;
+    fake.break_in("QueueSubmit", VK_ERROR_OUT_OF_DEVICE_MEMORY);
+    OK(ops->fill(h.dev, h.s, h.y.impl, 0, 2 << 20, 3, 1));
+    /* The flusher may have been first: then only the sync is told. */
+    if (ops->event_record(h.dev, h.s, h.e) != halSuccess)
+        assert_int_equal(ops->event_query(h.dev, h.e), halSuccess);
+    assert_int_equal(ops->stream_sync(h.dev, h.s), halErrorMemoryAllocation);
+    OK(ops->stream_sync(h.dev, h.s));
+    unmake(&h);
+    assert_int_equal(fake.get("live"), 1);
+}
+
 /* Thousands of allocations where the driver allows four. */
 static void few_driver_allocations(void **state)
 {
@@ -445,6 +537,9 @@ int main(void)
         cmocka_unit_test_setup(device_memory_fails, fresh),
         cmocka_unit_test_setup(device_is_lost, fresh),
         cmocka_unit_test_setup(lost_says_so, fresh),
+        cmocka_unit_test_setup(lost_batch, fresh),
+        cmocka_unit_test_setup(lost_command, fresh),
+        cmocka_unit_test_setup(lost_stamp, fresh),
         cmocka_unit_test_setup(few_driver_allocations, fresh),
         cmocka_unit_test_setup(cache_on_disk, fresh),
     };

@@ -32,7 +32,7 @@ static void scale_check(struct hal_dev *dev, struct test_kernel *k)
         const union hal_arg args[] = { arg_buffer(&x, sizeof from, 4 * off),
                                        arg_buffer(&y, sizeof to,
                                                   4 * (2 * off + 1)),
-                                       arg_u32(N), arg_f32(2.5f) };
+                                       arg_scalar(N), arg_f32(2.5f) };
 
         for (i = 0; i < ROOM; i++)
             from[i] = (float)(i + off);
@@ -91,7 +91,7 @@ static void pointers_must_be_aligned(void **state)
         OK(dev->ops->mem_alloc(dev, 4096, HAL_MEM_DEVICE, &x));
         args[0] = arg_buffer(&x, 4096, 0);
         args[1] = arg_buffer(&x, 4096, 1030);
-        args[2] = arg_u32(4);
+        args[2] = arg_scalar(4);
         args[3] = arg_f32(1);
         assert_int_equal(test_launch(dev, s, &k, 1, args),
                          halErrorInvalidArgument);
@@ -122,7 +122,7 @@ static void large_buffers(void **state)
         OK(dev->ops->copy_in(dev, s, x.impl, last, from, 16, 0));
         for (int bda = 0; bda < 2; bda++) {
             union hal_arg args[] = { arg_buffer(&x, size, last),
-                                     arg_buffer(&x, size, 64), arg_u32(4),
+                                     arg_buffer(&x, size, 64), arg_scalar(4),
                                      arg_f32(3) };
 
             if (bda && !(dev->info.caps & HAL_CAP_BDA))
@@ -162,13 +162,13 @@ static void launches_are_ordered(void **state)
         OK(dev->ops->stream_create(dev, 0, &s));
         OK(dev->ops->mem_alloc(dev, 1024, HAL_MEM_DEVICE, &x));
         const union hal_arg up[] = { arg_buffer(&x, 1024, 0),
-                                     arg_buffer(&x, 1024, 512), arg_u32(64),
+                                     arg_buffer(&x, 1024, 512), arg_scalar(64),
                                      arg_f32(2) };
         const union hal_arg down[] = { arg_buffer(&x, 1024, 512),
-                                       arg_buffer(&x, 1024, 0), arg_u32(64),
+                                       arg_buffer(&x, 1024, 0), arg_scalar(64),
                                        arg_f32(1) };
         const union hal_arg half[] = { arg_buffer(&x, 1024, 512),
-                                       arg_buffer(&x, 1024, 0), arg_u32(64),
+                                       arg_buffer(&x, 1024, 0), arg_scalar(64),
                                        arg_f32(0.25f) };
         OK(dev->ops->copy_in(dev, s, x.impl, 0, &v, 4, 0));
         OK(test_launch(dev, s, &k, 1, up));

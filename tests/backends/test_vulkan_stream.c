@@ -42,7 +42,7 @@ static void slow_open(struct hal_dev *dev, struct slow *w, double ms)
     OK(dev->ops->mem_alloc(dev, 4 << 20, HAL_MEM_DEVICE, &w->out));
     OK(dev->ops->stream_create(dev, 0, &s));
     w->args[0] = arg_buffer(&w->out, 4 << 20, 0);
-    w->args[1] = arg_u32(1000);
+    w->args[1] = arg_scalar(1000);
     /* The first one compiles; the second is measured; the rest is a guess. */
     OK(test_launch(dev, s, &w->k, 16, w->args));
     OK(dev->ops->stream_sync(dev, s));

@@ -43,7 +43,7 @@ static void work(struct hal_dev *dev, struct test_kernel *k)
     OK(dev->opt->host_alloc(dev, BYTES, 0, &pinned, &pin));
     const union hal_arg args[] = { arg_buffer(&x, BYTES, 0),
                                    arg_buffer(&y, 600u << 20, 20),
-                                   arg_u32(1000), arg_f32(2) };
+                                   arg_scalar(1000), arg_f32(2) };
     for (i = 0; i < 3; i++) {
         OK(dev->ops->host_func(dev, s, note_fn, &noted));
         OK(dev->ops->copy_in(dev, s, x.impl, 0, host, BYTES, 0));

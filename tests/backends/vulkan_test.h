@@ -7,46 +7,11 @@
 #ifndef TESTS_BACKENDS_VULKAN_TEST_H
 #define TESTS_BACKENDS_VULKAN_TEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "hal/backend.h"
+#include "tests/backends/backend_test.h"
 
 #define SWIFTSHADER "/usr/lib/chromium/vk_swiftshader_icd.json"
 
 extern const struct hal_backend hal_backend_vulkan;
-
-/* The backend's own words with a failure. */
-#define OK(call)                                                           \
-    do {                                                                   \
-        halError_t ok_ = (call);                                           \
-        if (ok_ != halSuccess)                                             \
-            fail_msg("%s: %s", halGetErrorName(ok_), halGetErrorDetail()); \
-    } while (0)
-
-static inline double now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
-static inline void sleep_ms(long ms)
-{
-    const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-    nanosleep(&t, NULL);
-}
 
 /* ---- devices --------------------------------------------------------- */
 
@@ -109,30 +74,8 @@ static inline int vulkan_test_close(void **state)
 static inline void glsl_compile(const char *text, void **out_blob,
                                 size_t *out_size)
 {
-    char path[] = "/tmp/halcyon-glsl-XXXXXX", command[256];
-    int fd = mkstemp(path);
-    FILE *f;
-    long size;
-
-    assert_true(fd >= 0);
-    close(fd);
-    snprintf(command, sizeof command,
-             "glslc -fshader-stage=comp --target-env=vulkan1.2 -O -o %s -",
-             path);
-    f = popen(command, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(pclose(f), 0);
-    f = fopen(path, "rb");
-    assert_non_null(f);
-    fseek(f, 0, SEEK_END);
-    size = ftell(f);
-    rewind(f);
-    *out_blob = malloc((size_t)size);
-    *out_size = (size_t)size;
-    assert_int_equal(fread(*out_blob, 1, (size_t)size, f), size);
-    fclose(f);
-    unlink(path);
+    test_compile("glslc -fshader-stage=comp --target-env=vulkan1.2 -O -o", text,
+                 out_blob, out_size);
 }
 
 struct test_kernel {
@@ -239,32 +182,19 @@ static inline union hal_arg arg_buffer(const struct hal_mem *m, uint64_t size,
     return a;
 }
 
-static inline union hal_arg arg_u32(uint32_t v)
-{
-    union hal_arg a;
-
-    memset(&a, 0, sizeof a);
-    a.scalar = v;
-    return a;
-}
-
 static inline union hal_arg arg_f32(float v)
 {
     uint32_t bits;
 
     memcpy(&bits, &v, sizeof bits);
-    return arg_u32(bits);
+    return arg_scalar(bits);
 }
 
 static inline halError_t test_launch(struct hal_dev *dev, void *stream,
                                      struct test_kernel *k, uint32_t groups,
                                      const union hal_arg *args)
 {
-    const struct hal_launch launch = { .grid = { groups, 1, 1 },
-                                       .n_args = k->desc.n_params,
-                                       .args = args };
-
-    return dev->ops->launch(dev, stream, k->kernel, &launch);
+    return test_run(dev, stream, k->kernel, groups, args, k->desc.n_params);
 }
 
 #endif

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MAGIC    0x0fa4e0c1u
 #define MAX_ARGS 32
@@ -35,8 +36,12 @@ struct object {
     uint64_t args[MAX_ARGS];
 };
 
-static struct fake_opencl fake = { .n_platforms = 1 };
+static void run_callbacks(void);
+
+static struct fake_opencl fake = { .n_platforms = 1,
+                                   .run_callbacks = run_callbacks };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local bool in_callback;
 
 struct fake_opencl *fake_opencl(void);
 struct fake_opencl *fake_opencl(void)
@@ -50,6 +55,7 @@ static cl_int due(const char *name)
     cl_int code = CL_SUCCESS;
 
     pthread_mutex_lock(&lock);
+    fake.n_in_callback += in_callback;
     fake.n_calls++;
     if (fake.fail_at && (fake.n_calls == fake.fail_at ||
                          (fake.lost && fake.n_calls > fake.fail_at))) {
@@ -111,6 +117,7 @@ static cl_int object_release(const void *handle, enum kind kind)
     if (!o)
         return CL_INVALID_VALUE;
     pthread_mutex_lock(&lock);
+    fake.n_in_callback += in_callback;
     last = --o->n_refs == 0;
     fake.n_live--;
     pthread_mutex_unlock(&lock);
@@ -173,7 +180,9 @@ cl_int clGetPlatformInfo(cl_platform_id p, cl_platform_info what, size_t size,
 
     DUE();
     if (what == CL_PLATFORM_NAME)
-        return give_text(platform_names[i], size, out, out_size);
+        return give_text(fake.is_inline ? "Portable Computing Language"
+                                        : platform_names[i],
+                         size, out, out_size);
     return give_text("OpenCL 1.2 fake", size, out, out_size);
 }
 
@@ -204,7 +213,9 @@ cl_int clGetDeviceInfo(cl_device_id id, cl_device_info what, size_t size,
     case CL_DEVICE_NAME:
         return give_text(name, size, out, out_size);
     case CL_DEVICE_VERSION:
-        return give_text("OpenCL 1.2 fake", size, out, out_size);
+        return give_text(fake.is_inline ? "OpenCL 1.2 HSTR: basic"
+                                        : "OpenCL 1.2 fake",
+                         size, out, out_size);
     case CL_DRIVER_VERSION:
         return give_text("7.3", size, out, out_size);
     case CL_DEVICE_EXTENSIONS:
@@ -339,7 +350,27 @@ cl_int clGetEventProfilingInfo(cl_event e, cl_profiling_info what, size_t size,
     DUE();
     if (!object_of(e, EVENT))
         return CL_INVALID_EVENT;
+    if (fake.slow_clock)
+        t /= 1000000; /* 1, 2, 3: as rusticl */
     return give(&t, sizeof t, size, out, out_size);
+}
+
+/* Callbacks that wait for run_callbacks. */
+static struct {
+    cl_event event;
+    void(CL_CALLBACK *fn)(cl_event, cl_int, void *);
+    void *arg;
+} held_callbacks[8];
+static int n_held_callbacks;
+
+static void run_callbacks(void)
+{
+    in_callback = true;
+    for (int i = 0; i < n_held_callbacks; i++)
+        held_callbacks[i].fn(held_callbacks[i].event, CL_COMPLETE,
+                             held_callbacks[i].arg);
+    in_callback = false;
+    n_held_callbacks = 0;
 }
 
 cl_int clSetEventCallback(cl_event e, cl_int status,
@@ -347,7 +378,15 @@ cl_int clSetEventCallback(cl_event e, cl_int status,
                           void *arg)
 {
     DUE();
+    if (fake.hold_callbacks && n_held_callbacks < 8) {
+        held_callbacks[n_held_callbacks].event = e;
+        held_callbacks[n_held_callbacks].fn = fn;
+        held_callbacks[n_held_callbacks++].arg = arg;
+        return CL_SUCCESS;
+    }
+    in_callback = true;
     fn(e, status, arg);
+    in_callback = false;
     return CL_SUCCESS;
 }
 
@@ -473,177 +512,4 @@ cl_int clEnqueueFillBuffer(cl_command_queue q, cl_mem m, const void *pattern,
     return event_create(out);
 }
 
-/* ---- programs and kernels ---------------------------------------------- */
-
-/* "... void NAME(a, b, c)": NAME, and 3. */
-static void parse(struct object *o, const char *text)
-{
-    const char *at = strstr(text, "void ");
-    size_t n;
-
-    if (!at)
-        return;
-    at += 5;
-    n = strcspn(at, "(");
-    snprintf(o->name, sizeof o->name, "%.*s", (int)n, at);
-    o->n_args = 1;
-    for (at += n; *at && *at != ')'; at++)
-        o->n_args += *at == ',';
-}
-
-cl_program clCreateProgramWithSource(cl_context c, cl_uint n,
-                                     const char **texts, const size_t *sizes,
-                                     cl_int *code)
-{
-    struct object *o;
-    char *copy;
-
-    (void)n;
-    DUE_OBJECT(code);
-    object_of(c, CONTEXT);
-    o = object_create(PROGRAM);
-    copy = strndup(texts[0], sizes[0]);
-    parse(o, copy);
-    o->bytes = (unsigned char *)copy;
-    o->size = sizes[0] + 1;
-    return (cl_program)(void *)o;
-}
-
-cl_program clCreateProgramWithBinary(cl_context c, cl_uint n,
-                                     const cl_device_id *ids,
-                                     const size_t *sizes,
-                                     const unsigned char **binaries,
-                                     cl_int *status, cl_int *code)
-{
-    (void)ids;
-    if (fake.bad_binaries == 1) {
-        *code = CL_INVALID_BINARY;
-        *status = CL_INVALID_BINARY;
-        return NULL;
-    }
-    return clCreateProgramWithSource(c, n, (const char **)binaries, sizes,
-                                     code);
-}
-
-cl_int clBuildProgram(cl_program p, cl_uint n, const cl_device_id *ids,
-                      const char *options,
-                      void(CL_CALLBACK *notify)(cl_program, void *), void *data)
-{
-    struct object *o = object_of(p, PROGRAM);
-
-    (void)n, (void)ids, (void)options, (void)notify, (void)data;
-    DUE();
-    if (fake.bad_binaries == 2) {
-        fake.bad_binaries = 0;
-        return CL_BUILD_PROGRAM_FAILURE;
-    }
-    return o->name[0] ? CL_SUCCESS : CL_BUILD_PROGRAM_FAILURE;
-}
-
-cl_int clGetProgramBuildInfo(cl_program p, cl_device_id id,
-                             cl_program_build_info what, size_t size, void *out,
-                             size_t *out_size)
-{
-    (void)p, (void)id, (void)what;
-    DUE();
-    return give_text("a warning\nbad.k:3:1: error: no kernel\nmore\n", size,
-                     out, out_size);
-}
-
-cl_int clGetProgramInfo(cl_program p, cl_program_info what, size_t size,
-                        void *out, size_t *out_size)
-{
-    struct object *o = object_of(p, PROGRAM);
-
-    DUE();
-    if (what == CL_PROGRAM_BINARY_SIZES)
-        return give(&o->size, sizeof o->size, size, out, out_size);
-    memcpy(*(unsigned char **)out, o->bytes, o->size);
-    return CL_SUCCESS;
-}
-
-cl_int clReleaseProgram(cl_program p)
-{
-    return object_release(p, PROGRAM);
-}
-
-cl_kernel clCreateKernel(cl_program p, const char *name, cl_int *code)
-{
-    struct object *program = object_of(p, PROGRAM), *o;
-
-    DUE_OBJECT(code);
-    if (strcmp(program->name, name)) {
-        *code = CL_INVALID_KERNEL_NAME;
-        return NULL;
-    }
-    o = object_create(KERNEL);
-    o->n_args = program->n_args;
-    snprintf(o->name, sizeof o->name, "%s", name);
-    return (cl_kernel)(void *)o;
-}
-
-cl_int clReleaseKernel(cl_kernel k)
-{
-    return object_release(k, KERNEL);
-}
-
-cl_int clGetKernelInfo(cl_kernel k, cl_kernel_info what, size_t size, void *out,
-                       size_t *out_size)
-{
-    cl_uint n = object_of(k, KERNEL)->n_args;
-
-    (void)what;
-    DUE();
-    return give(&n, sizeof n, size, out, out_size);
-}
-
-cl_int clGetKernelWorkGroupInfo(cl_kernel k, cl_device_id id,
-                                cl_kernel_work_group_info what, size_t size,
-                                void *out, size_t *out_size)
-{
-    size_t value[3] = { 256, 0, 0 };
-
-    (void)k, (void)id;
-    DUE();
-    if (what == CL_KERNEL_COMPILE_WORK_GROUP_SIZE)
-        value[0] = 0;
-    if (what == CL_KERNEL_PRIVATE_MEM_SIZE)
-        value[0] = 24;
-    return give(value, size, size, out, out_size);
-}
-
-cl_int clSetKernelArg(cl_kernel k, cl_uint i, size_t size, const void *value)
-{
-    struct object *o = object_of(k, KERNEL);
-
-    DUE();
-    if (i >= o->n_args || i >= MAX_ARGS || size > 8)
-        return CL_INVALID_ARG_INDEX;
-    o->args[i] = 0;
-    memcpy(&o->args[i], value, size);
-    return CL_SUCCESS;
-}
-
-cl_int clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint n_dims,
-                              const size_t *first, const size_t *global,
-                              const size_t *local, cl_uint n,
-                              const cl_event *wait, cl_event *out)
-{
-    struct object *o = object_of(k, KERNEL);
-
-    (void)q, (void)n_dims, (void)first, (void)global, (void)local;
-    (void)n, (void)wait;
-    DUE();
-    fake.n_launches++;
-    if (!strcmp(o->name, "advance")) {
-        struct object *m = object_of((const void *)(uintptr_t)o->args[0], MEM);
-        uint32_t v;
-
-        if (!m)
-            return CL_INVALID_KERNEL_ARGS;
-        memcpy(&v, m->bytes + o->args[1], 4);
-        v = v * 3 + (uint32_t)o->args[o->n_args - 1];
-        memcpy(m->bytes + o->args[1], &v, 4);
-    }
-    return event_create(out);
-}
+#include "tests/fakes/fake_opencl_program.h"

@@ -18,6 +18,17 @@ struct fake_opencl {
     int n_launches;
     int event_status; /* what events report instead of CL_COMPLETE (0) */
     int bad_binaries; /* binaries do not build */
+    int slow_clock;   /* profiling counts 1, 2, 3: of no use */
+    /* Callbacks wait until somebody calls run_callbacks. */
+    int hold_callbacks;
+    void (*run_callbacks)(void);
+    int n_in_callback; /* calls into the driver by a callback */
+    /* The device works in the calling thread, and says so.  Launches whose
+     * scalar exceeds long_above (if that is not 0) take a millisecond, and go
+     * on while hold_long is set. */
+    int is_inline, long_above;
+    _Atomic int hold_long, n_long;
+    _Atomic unsigned long launcher; /* the thread of the last launch */
 };
 
 #endif

@@ -54,6 +54,7 @@ static inline int reset_all(void **state)
     (void)state;
     fake_hold(0);
     fake_delay_us(0);
+    fake_alias(0);
     fake_fail_at(0, halSuccess);
     fake_fail_async(0, halSuccess);
     if (halGetDeviceCount(&n) != halSuccess)

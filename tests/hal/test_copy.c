@@ -397,6 +397,61 @@ static void cross_blame(void **state)
     }
 }
 
+/* Mapped host memory that the caller names by its device address, which the
+ * host cannot read: every way of a copy and of a fill finds the bytes. */
+static void device_address(void **state)
+{
+    unsigned char in[256], out[256];
+    unsigned char *h, *a, *other_h, *other_a;
+    void *p, *q;
+    int i;
+
+    (void)state;
+    fake_alias(1);
+    OK(halSetDevice(1));
+    OK(halMalloc(&q, 256));
+    OK(halSetDevice(0));
+    OK(halMalloc(&p, 256));
+    OK(halHostAlloc((void **)&h, 256, halHostAllocMapped));
+    OK(halHostAlloc((void **)&other_h, 256, halHostAllocMapped));
+    OK(halHostGetDevicePointer((void **)&a, h, 0));
+    OK(halHostGetDevicePointer((void **)&other_a, other_h, 0));
+    assert_ptr_not_equal(a, h);
+    for (i = 0; i < 256; i++)
+        in[i] = (unsigned char)(i * 7 + 1);
+    OK(halMemset(a, 3, 256));
+    OK(halMemsetD16(a + 10, 0x0505, 2));
+    OK(halMemset2D(a + 100, 20, 6, 10, 2));
+    assert_true(h[0] == 3 && h[9] == 3 && h[10] == 5 && h[13] == 5);
+    assert_true(h[109] == 6 && h[110] == 3 && h[129] == 6 && h[130] == 3);
+    OK(halMemcpy(a, in, 256, halMemcpyDefault)); /* plain host memory */
+    assert_memory_equal(h, in, 256);
+    OK(halMemcpy(out, a, 256, halMemcpyDeviceToHost));
+    assert_memory_equal(out, in, 256);
+    OK(halMemcpy(p, a + 6, 250, halMemcpyDefault)); /* its device */
+    OK(halMemcpy(other_a, p, 250, halMemcpyDefault));
+    assert_memory_equal(other_h, in + 6, 250);
+    memset(h, 0, 256);
+    OK(halMemcpyAsync(a, other_a, 250, halMemcpyDefault, NULL)); /* pinned */
+    OK(halStreamSynchronize(NULL));
+    assert_memory_equal(h, in + 6, 250);
+    OK(halMemcpy2D(other_a, 20, a, 10, 10, 5, halMemcpyDefault));
+    assert_memory_equal(other_h + 80, h + 40, 10);
+    OK(halMemcpy(q, a, 250, halMemcpyDefault)); /* another device */
+    memset(h, 0, 256);
+    OK(halMemcpy(a, q, 250, halMemcpyDefault));
+    assert_memory_equal(h, in + 6, 250);
+    /* The two addresses are of the same bytes. */
+    FAILS(halErrorInvalidValue, "overlap",
+          halMemcpy(h + 50, a, 100, halMemcpyDefault));
+    FAILS(halErrorInvalidValue, "leave",
+          halMemcpy(a + 200, in, 100, halMemcpyDefault));
+    OK(halFreeHost(h));
+    OK(halFreeHost(other_h));
+    OK(halFree(p));
+    OK(halFree(q));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +465,7 @@ int main(void)
         cmocka_unit_test_teardown(asynchronous, reset_all),
         cmocka_unit_test_teardown(free_waits_for_cross, reset_all),
         cmocka_unit_test_teardown(cross_blame, reset_all),
+        cmocka_unit_test_teardown(device_address, reset_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

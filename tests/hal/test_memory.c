@@ -2,6 +2,9 @@
 /* Device and host memory, and pointers to them. */
 #include "tests/hal/hal_test.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 const struct hal_backend *const hal_builtin_backends[] = { &fake_backend,
                                                            &bare_backend, 0 };
 
@@ -206,6 +209,47 @@ static void host_register(void **state)
     OK(halHostUnregister(area + 4100));
 }
 
+/* A range with a hole is refused, wherever the hole is, and named by its first
+ * address; the memory around it is as registrable as before. */
+static void register_hole(void **state)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *area = mmap(NULL, 8 * page, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *made = NULL, at[64];
+    size_t n;
+
+    (void)state;
+    assert_ptr_not_equal(area, MAP_FAILED);
+    assert_int_equal(munmap(area + 5 * page, page), 0);
+    OK(halSetDevice(REAL));
+    snprintf(at, sizeof at, "none at %p", (void *)(area + 5 * page));
+    FAILS(halErrorInvalidValue, at, halHostRegister(area, 8 * page, 0));
+    FAILS(halErrorInvalidValue, at,
+          halHostRegister(area + 100, 5 * page - 99, 0));
+    FAILS(halErrorInvalidValue, at,
+          halHostRegister(area + 5 * page - 1, 2 * page, 0));
+    snprintf(at, sizeof at, "none at %p", (void *)(area + 5 * page + 17));
+    FAILS(halErrorInvalidValue, at,
+          halHostRegister(area + 5 * page + 17, page, 0));
+    for (n = 1; n < 5; n++) /* each place of the search */
+        FAILS(halErrorInvalidValue, "not all mapped",
+              halHostRegister(area + n * page, 8 * page - n * page, 0));
+    OK(halHostRegister(area + 100, 5 * page - 100, 0));
+    OK(halHostRegister(area + 6 * page, 2 * page, 0));
+    OK(halHostUnregister(area + 100));
+    OK(halHostUnregister(area + 6 * page));
+    munmap(area, 8 * page);
+    FAILS(halErrorInvalidValue, "not all mapped", halHostRegister(area, 1, 0));
+    /* Made-up device addresses are mapped, but hold nothing. */
+    OK(halSetDevice(MADE));
+    OK(halMalloc((void **)&made, 10));
+    FAILS(halErrorAlreadyRegistered, "allocated", halHostRegister(made, 10, 0));
+    OK(halFree(made));
+    FAILS(halErrorInvalidValue, "device addresses",
+          halHostRegister(made, 10, 0));
+}
+
 /* Many allocations in odd order: the table stays right. */
 static void many(void **state)
 {
@@ -314,6 +358,7 @@ int main(void)
         cmocka_unit_test_teardown(managed, reset_all),
         cmocka_unit_test_teardown(host_memory, reset_all),
         cmocka_unit_test_teardown(host_register, reset_all),
+        cmocka_unit_test_teardown(register_hole, reset_all),
         cmocka_unit_test_teardown(many, reset_all),
         cmocka_unit_test_teardown(free_waits, reset_all),
         cmocka_unit_test_teardown(pool, reset_all),

@@ -336,6 +336,11 @@ static void occupancy(void **state)
           halOccupancyMaxPotentialBlockSize(&grid, &size, f, 0, 2));
 }
 
+static const char one_kernel[] =
+    "#include \"hal_dialect.h\"\n"
+    "KERNEL(one, INOUT(f32, x), ARG(uint, n))\n"
+    "{ GRID(i, n) ST(f32, x, i, LD(f32, x, i) + 1.0f); }\n";
+
 /* HALCYON_VARIANT forces; what it does not speak of stays as it was. */
 static void forced_variant(void **state)
 {
@@ -356,9 +361,73 @@ static void forced_variant(void **state)
     OK(halFuncGetAttributes(&a, f));
     assert_string_equal(a.variant, "opencl.f1");
     OK(halModuleUnload(m));
-    setenv("HALCYON_VARIANT", "opencl.f9", 1);
+    setenv("HALCYON_VARIANT", "opencl", 1); /* exists; the module has none */
     FAILS(halErrorNoImageForDevice, "HALCYON_VARIANT",
           halModuleLoadData(&m, image, image_size));
+    unsetenv("HALCYON_VARIANT");
+}
+
+/* A name that nobody knows fails every load, and the detail lists the known
+ * ones; no device's own family need be meant. */
+static void misspelt_variant(void **state)
+{
+    static const char *const bad[] = { "opencl.f9", "vulkan.bad",
+                                       "opencl.f0,cpu.v44", "cpu", "x" };
+    halModule_t m;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const char *word = strrchr(bad[i], ',');
+        char quoted[40];
+
+        snprintf(quoted, sizeof quoted, "'%s'", word ? word + 1 : bad[i]);
+        setenv("HALCYON_VARIANT", bad[i], 1);
+        FAILS(halErrorNotFound, quoted,
+              halModuleLoadData(&m, image, image_size));
+        assert_non_null(strstr(halGetErrorDetail(), "cpu.base, cpu.v3"));
+        assert_non_null(strstr(halGetErrorDetail(), "vulkan.ssbo, cuda"));
+        if (!strstr(bad[i], "opencl.f")) /* known to that module alone */
+            FAILS(halErrorNotFound, quoted,
+                  halModuleLoadSource(&m, one_kernel, "one.k", NULL));
+    }
+    setenv("HALCYON_VARIANT", " ,", 1);
+    load(&m);
+    OK(halModuleUnload(m));
+    unsetenv("HALCYON_VARIANT");
+}
+
+/* Source is compiled to what is forced, for devices that can run it; others
+ * hear why not, or are not concerned. */
+static void forced_source(void **state)
+{
+    static const struct {
+        const char *setting, *variant;
+    } forced[] = {
+        { NULL, "opencl" },
+        { "opencl", "opencl" },
+        { "cpu.base,vulkan.bda", "opencl" },
+        { "opencl.small,opencl", "opencl" },
+    };
+    struct halFuncAttributes a;
+    halModule_t m;
+    halFunction_t f;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof forced / sizeof *forced; i++) {
+        if (forced[i].setting)
+            setenv("HALCYON_VARIANT", forced[i].setting, 1);
+        OK(halModuleLoadSource(&m, one_kernel, "one.k", NULL));
+        OK(halModuleGetFunction(&f, m, "one"));
+        OK(halFuncGetAttributes(&a, f));
+        assert_string_equal(a.variant, forced[i].variant);
+        OK(halModuleUnload(m));
+    }
+    setenv("HALCYON_VARIANT", "opencl.small", 1);
+    FAILS(halErrorNoImageForDevice, "asks for opencl.small",
+          halModuleLoadSource(&m, one_kernel, "one.k", NULL));
+    assert_non_null(strstr(halGetErrorDetail(), "small groups"));
     unsetenv("HALCYON_VARIANT");
 }
 
@@ -373,6 +442,8 @@ int main(void)
         cmocka_unit_test_teardown(reach, reset_all),
         cmocka_unit_test_teardown(occupancy, reset_all),
         cmocka_unit_test_teardown(forced_variant, reset_all),
+        cmocka_unit_test_teardown(misspelt_variant, reset_all),
+        cmocka_unit_test_teardown(forced_source, reset_all),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

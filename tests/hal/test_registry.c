@@ -270,7 +270,91 @@ static int run_plugins(void)
     CHECK(strstr(info_of("nosymbol")->note, "hal_backend_plugin"));
     CHECK(info_of("hole")->status == halErrorAbiMismatch);
     CHECK(strstr(info_of("hole")->note, "mem_info"));
+    CHECK(info_of("exits")->status == halErrorNoDriver);
+    CHECK(strstr(info_of("exits")->note, "exit status 0"));
+    CHECK(!strstr(info_of("exits")->note, "signal"));
+    CHECK(info_of("unlinked")->status == halErrorNoDriver);
+    CHECK(strstr(info_of("unlinked")->note, "wants hal_not_there"));
+    CHECK(strstr(info_of("unlinked")->note, "-rdynamic"));
     return 0;
+}
+
+/* A folder that is not there is no device's fault, and is told all the same;
+ * "stand-ins" has the folder's name, "plug-ins" too. */
+static int run_missing_folders(void)
+{
+    int n;
+
+    CHECK(halGetDeviceCount(&n) == halSuccess && n == 5);
+    CHECK(info_of("plug-ins")->status == halErrorFileIo);
+    CHECK(strstr(info_of("plug-ins")->note, "HALCYON_BACKEND_PATH: /nowhere"));
+    CHECK(info_of("stand-ins")->status == halErrorFileIo);
+    CHECK(strstr(info_of("stand-ins")->note, "HALCYON_PROFILE_PATH: /nix"));
+    CHECK(strstr(info_of("stand-ins")->note, "No such file"));
+    return 0;
+}
+
+static int run_no_complaint(void)
+{
+    CHECK(!info_of("plug-ins")->name[0] && !info_of("stand-ins")->name[0]);
+    return 0;
+}
+
+static void missing_folders(void **state)
+{
+    (void)state;
+    in_child(run_missing_folders, NULL, ":/nowhere::", "/nix:");
+    in_child(run_no_complaint, NULL, "::/tmp:", ":/tmp");
+    in_child(run_no_complaint, NULL, NULL, NULL);
+}
+
+#ifndef __SANITIZE_THREAD__
+/* What the program had to print is not printed by a plug-in that exits. */
+static int run_unflushed(void)
+{
+    char text[64] = "";
+    int fds[2], n;
+    ssize_t got;
+
+    CHECK(!pipe(fds) && dup2(fds[1], 1) == 1);
+    close(fds[1]);
+    fflush(stdout);
+    printf("once");
+    CHECK(halGetDeviceCount(&n) == halSuccess);
+    fflush(stdout);
+    got = read(fds[0], text, sizeof text - 1);
+    CHECK(got == 4 && !strcmp(text, "once"));
+    return 0;
+}
+#endif
+
+/* The plug-in of the installation is found; one of the same name in the path
+ * replaces it without a word. */
+static int run_installed(void)
+{
+    struct halBackendInfo info;
+    int i, n = 0;
+
+    for (i = 0; halBackendGetInfo(&info, i) == halSuccess; i++)
+        n += !strcmp(info.name, "good");
+    CHECK(n == 1 && info_of("good")->status == halSuccess);
+    return 0;
+}
+
+static void in_installed(const char *fakes, const char *with_path)
+{
+    char command[9000];
+
+    snprintf(command, sizeof command,
+             "d=$(mktemp -d) && mkdir -p $d/bin $d/lib/halcyon && "
+             "cp /proc/%d/exe $d/bin/halcyon-test && "
+             "cp '%s/libhalcyon-good.so' $d/lib/halcyon && "
+             "export HALCYON_BACKEND_PATH='%s' && "
+             "$d/bin/halcyon-test installed; rc=$?; "
+             "export PATH=$d/bin:$PATH; cd /; halcyon-test installed || rc=1; "
+             "rm -r $d; exit $rc",
+             (int)getpid(), fakes, with_path);
+    assert_int_equal(system(command), 0);
 }
 
 static void plugins(void **state)
@@ -294,8 +378,13 @@ static void plugins(void **state)
         skip();
     }
     *strrchr(path, '/') = 0;
+    in_installed(path, "");
+    in_installed(path, path);
     strcat(path, ":/nowhere::");
     in_child(run_plugins, NULL, path, NULL);
+#ifndef __SANITIZE_THREAD__ /* which keeps on_exit's functions for later */
+    in_child(run_unflushed, NULL, path, NULL);
+#endif
 }
 
 /* ---- stand-ins ------------------------------------------------------------
@@ -437,14 +526,15 @@ static void standins(void **state)
     assert_int_equal(system(command), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(admit_default),
-        cmocka_unit_test(admit_list),
-        cmocka_unit_test(plugins),
+        cmocka_unit_test(admit_default),   cmocka_unit_test(admit_list),
+        cmocka_unit_test(missing_folders), cmocka_unit_test(plugins),
         cmocka_unit_test(standins),
     };
 
+    if (argc == 2 && !strcmp(argv[1], "installed"))
+        return run_installed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Eight threads on one device, one thread on four devices, and threads that
- * destroy what others use; meant for the thread sanitizer.
+ * Eight threads on one device, one thread on four devices, threads that destroy
+ * what others use, and resets side by side; meant for the thread sanitizer.
  */
 #include "tests/hal/hal_test.h"
 
@@ -209,12 +209,73 @@ static void destroyed_in_use(void **state)
         pthread_join(threads[i], NULL);
 }
 
+/* Two devices that use each other's memory are reset at the same time, while
+ * a third thread frees memory that concerns them all. */
+static pthread_barrier_t start;
+static atomic_int n_left;
+
+static void *resetter(void *arg)
+{
+    WORK(halSetDevice((int)(intptr_t)arg));
+    pthread_barrier_wait(&start);
+    WORK(halDeviceReset());
+    atomic_fetch_sub(&n_left, 1);
+    return NULL;
+}
+
+static void *freer(void *arg)
+{
+    void *p;
+
+    (void)arg;
+    WORK(halSetDevice(2));
+    pthread_barrier_wait(&start);
+    do {
+        WORK(halHostAlloc(&p, 100, halHostAllocPortable));
+        WORK(halFreeHost(p));
+    } while (atomic_load(&n_left));
+    return NULL;
+}
+
+static void reset_peers(void **state)
+{
+    pthread_t threads[3];
+    int round, d;
+
+    (void)state;
+    atomic_store(&n_errors, 0);
+    pthread_barrier_init(&start, NULL, 3);
+    for (round = 0; round < 50; round++) {
+        for (d = 0; d < 2; d++) {
+            halStream_t s;
+            void *p;
+
+            OK(halSetDevice(d));
+            OK(halDeviceEnablePeerAccess(1 - d, 0));
+            OK(halStreamCreate(&s));
+            OK(halMalloc(&p, 1000));
+            OK(halMemsetAsync(p, 1, 1000, s));
+        }
+        atomic_store(&n_left, 2);
+        for (d = 0; d < 3; d++)
+            assert_int_equal(pthread_create(&threads[d], NULL,
+                                            d < 2 ? resetter : freer,
+                                            (void *)(intptr_t)d),
+                             0);
+        for (d = 0; d < 3; d++)
+            pthread_join(threads[d], NULL);
+    }
+    pthread_barrier_destroy(&start);
+    assert_int_equal(atomic_load(&n_errors), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(eight_on_one, reset_all),
         cmocka_unit_test_teardown(one_on_four, reset_all),
         cmocka_unit_test_teardown(destroyed_in_use, reset_all),
+        cmocka_unit_test_teardown(reset_peers, reset_all),
     };
     int rc;
 

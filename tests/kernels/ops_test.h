@@ -118,6 +118,18 @@ static inline double uniform(double low, double high)
     return low + (high - low) * next_random() / 4294967295.0;
 }
 
+/* ---- what tests go through ----------------------------------------------- */
+
+static const halDtype test_dtypes[]
+    __attribute__((unused)) = { halF32, halBF16, halF16 };
+#define EACH_DTYPE(t)                                                         \
+    for (unsigned t##_i = 0, t = 0; t##_i < 3 && (t = test_dtypes[t##_i], 1); \
+         t##_i++)
+
+static const int64_t lengths[]
+    __attribute__((unused)) = { 1, 2, 15, 16, 17, 64, 67, 1021 };
+#define N_LENGTHS (sizeof lengths / sizeof lengths[0])
+
 /* ---- buffers ------------------------------------------------------------- */
 
 struct buf {

@@ -1,184 +1,642 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_args.c - every refused argument is named, and nothing is written. */
+/*
+ * test_args.c - every refused argument is named, is the thread's last error,
+ * and nothing is written.  Each op stands once in a table of good calls; what
+ * all ops refuse alike is then tried on each tensor of each.
+ */
 #include "tests/kernels/ops_test.h"
 
-static void refuses(halError_t want, halError_t st, const char *op,
-                    const char *words, int line)
+#define BYTES   4096 /* of each buffer */
+#define TENSORS 6
+
+struct row;
+
+/* Tensors by name: "*" before an output, "?" before what may be NULL, "="
+ * before an input that may be exactly the output. */
+struct op {
+    const char *name;
+    halError_t (*call)(const struct row *r, void *const *p);
+    const char *tensors[TENSORS];
+};
+
+/* A call, all f32 unless it says otherwise.  Places are "a", "b", "c", "d",
+ * "e", "y", perhaps "+BYTES", or "host", "freed"; NULL is NULL. */
+struct row {
+    const struct op *op;
+    const char *words; /* of the refusal */
+    const char *p[TENSORS];
+    int64_t n[3];
+    halDtype t, u;
+    float f;
+    halError_t want; /* 0: halErrorInvalidValue */
+};
+
+static char *buffers[7]; /* a b c d e y freed */
+static char host_memory[BYTES];
+
+static void *place(const char *where)
+{
+    static const char names[] = "abcdey";
+    const char *plus;
+    char *base;
+
+    if (!where)
+        return NULL;
+    plus = strchr(where, '+');
+    if (!strncmp(where, "host", 4))
+        base = host_memory;
+    else if (!strncmp(where, "freed", 5))
+        base = buffers[6];
+    else
+        base = buffers[strchr(names, *where) - names];
+    return base + (plus ? atoi(plus) : 0);
+}
+
+static void poison(void)
+{
+    for (int i = 0; i < 6; i++)
+        OK(halMemset(buffers[i], 0, BYTES));
+}
+
+static void unwritten(int line)
+{
+    static const char zero[BYTES];
+    char now[BYTES];
+
+    for (int i = 0; i < 6; i++) {
+        OK(halMemcpy(now, buffers[i], BYTES, halMemcpyDeviceToHost));
+        if (memcmp(now, zero, BYTES))
+            fail_msg("line %d: a refused call wrote to buffer %d", line, i);
+    }
+}
+
+static void refused(halError_t want, halError_t st, const char *op,
+                    const char *words, const char *more, int line)
 {
     const char *detail = halGetErrorDetail();
+    size_t len = strlen(op);
 
-    if (st != want || strncmp(detail, op, strlen(op)) || !strstr(detail, words))
-        fail_msg("line %d: %s: \"%s\" is not \"%s: ... %s\"", line,
-                 halGetErrorName(st), detail, op, words);
-}
-#define BAD(op, words, args) \
-    refuses(halErrorInvalidValue, op args, #op, words, __LINE__)
-#define UNSUPPORTED(op, words, args) \
-    refuses(halErrorNotSupported, op args, #op, words, __LINE__)
-
-static char *a, *b, *y; /* 4096 bytes each */
-
-static void elementwise(void **state)
-{
-    char host[64];
-
-    (void)state;
-    BAD(halopAdd, "y is NULL", (halF32, NULL, a, b, 4, 0));
-    BAD(halopAdd, "b is NULL", (halF32, y, a, NULL, 4, 0));
-    BAD(halopAdd, "n is -1", (halF32, y, a, b, -1, 0));
-    BAD(halopAdd, "a needs 4100 bytes", (halF32, y, a, b, 1025, 0));
-    BAD(halopAdd, "aligned", (halF32, y + 2, a, b, 4, 0));
-    BAD(halopAdd, "no live device pointer", (halF32, y, host, b, 4, 0));
-    BAD(halopAdd, "y overlaps a", (halF32, a + 4, a, b, 4, 0));
-    BAD(halopSwiGLU, "y overlaps gate", (halF32, a, a, b, 4, 0));
-    BAD(halopCast, "y overlaps x", (halF32, a, halBF16, a, 4, 0));
-    UNSUPPORTED(halopAdd, "dtype is dtype 3", (halF64, y, a, b, 4, 0));
-    UNSUPPORTED(halopCast, "from", (halF32, y, halI8, b, 4, 0));
-    OK(halopAdd(halF32, NULL, NULL, NULL, 0, 0));
-    OK(halopAdd(halBF16, y + 2, a + 6, b, 4, 0));
+    if (st != want || strncmp(detail, op, len) ||
+        strncmp(detail + len, ": ", 2) || !strstr(detail, words) ||
+        !strstr(detail, more))
+        fail_msg("line %d: %s: \"%s\" is not \"%s: ... %s ... %s\"", line,
+                 halGetErrorName(st), detail, op, words, more);
+    if (halPeekAtLastError() != want || halGetLastError() != want ||
+        halGetLastError() != halSuccess)
+        fail_msg("line %d: \"%s\" was not the last error", line, detail);
+    unwritten(line);
 }
 
-static void rows(void **state)
-{
-    int32_t *index = (int32_t *)y;
+/* ---- the ops ------------------------------------------------------------- */
 
-    (void)state;
-    BAD(halopRmsNorm, "w is NULL", (halF32, y, a, NULL, 2, 4, 1e-6f, 0));
-    BAD(halopRmsNorm, "eps", (halF32, y, a, b, 2, 4, -1.0f, 0));
-    BAD(halopRmsNorm, "eps", (halF32, y, a, b, 2, 4, NAN, 0));
-    BAD(halopRmsNorm, "rows", (halF32, y, a, b, -2, 4, 1e-6f, 0));
-    BAD(halopRmsNorm, "rows x n",
-        (halF32, y, a, b, 1 << 20, 1 << 20, 1e-6f, 0));
-    BAD(halopAddRmsNorm, "y overlaps sum",
-        (halF32, y, y, a, a, b, 2, 4, 1e-6f, 0));
-    BAD(halopSoftmax, "scale", (halF32, y, a, 2, 4, INFINITY, 0));
-    BAD(halopSoftmax, "x needs", (halF32, y, a + 4092, 1, 2, 1, 0));
-    BAD(halopArgmax, "n is 0", (halF32, index, a, 2, 0, 0));
-    BAD(halopEmbedding, "ids is NULL", (halF32, y, a, NULL, 2, 2, 2, 0));
-    BAD(halopEmbedding, "table", (halF32, y, a, (int32_t *)b, 2, 9999, 2, 0));
-    OK(halopRmsNorm(halF32, NULL, NULL, NULL, 0, 4, 1e-6f, 0));
+static halError_t call_add(const struct row *r, void *const *p)
+{
+    return halopAdd(r->t, p[0], p[1], p[2], r->n[0], 0);
+}
+static halError_t call_swiglu(const struct row *r, void *const *p)
+{
+    return halopSwiGLU(r->t, p[0], p[1], p[2], r->n[0], 0);
+}
+static halError_t call_cast(const struct row *r, void *const *p)
+{
+    return halopCast(r->t, p[0], r->u, p[1], r->n[0], 0);
+}
+static halError_t call_rmsnorm(const struct row *r, void *const *p)
+{
+    return halopRmsNorm(r->t, p[0], p[1], p[2], r->n[0], r->n[1], r->f, 0);
+}
+static halError_t call_add_rmsnorm(const struct row *r, void *const *p)
+{
+    return halopAddRmsNorm(r->t, p[0], p[1], p[2], p[3], p[4], r->n[0], r->n[1],
+                           r->f, 0);
+}
+static halError_t call_softmax(const struct row *r, void *const *p)
+{
+    return halopSoftmax(r->t, p[0], p[1], r->n[0], r->n[1], r->f, 0);
+}
+static halError_t call_argmax(const struct row *r, void *const *p)
+{
+    return halopArgmax(r->t, p[0], p[1], r->n[0], r->n[1], 0);
+}
+static halError_t call_embedding(const struct row *r, void *const *p)
+{
+    return halopEmbedding(r->t, p[0], p[1], p[2], r->n[0], r->n[1], r->n[2], 0);
+}
+static halError_t call_gemm(const struct row *r, void *const *p)
+{
+    return halopGemm(r->t, r->u, p[0], p[1], p[2], p[3], r->n[0], r->n[1],
+                     r->n[2], 0);
+}
+static halError_t call_gemv(const struct row *r, void *const *p)
+{
+    return halopGemv(r->t, r->u, p[0], p[1], p[2], p[3], r->n[0], r->n[1],
+                     r->n[2], 0);
+}
+static halError_t call_copy(const struct row *r, void *const *p)
+{
+    const int64_t dims[4] = { 1, 2, 3, 4 }, dense[4] = { 24, 12, 4, 1 };
+
+    (void)r;
+    return halopCopyStrided(4, p[0], dense, p[1], dense, dims, 0);
 }
 
-static void gemm(void **state)
+static struct halopRopeArgs good_rope(void *const *p)
 {
-    (void)state;
-    BAD(halopGemm, "w is NULL", (halF32, halF32, y, a, NULL, 0, 2, 2, 2, 0));
-    BAD(halopGemm, "k is -1", (halF32, halF32, y, a, b, 0, 2, 2, -1, 0));
-    BAD(halopGemm, "bias needs",
-        (halF32, halF32, y, a, b, b + 4092, 2, 2, 2, 0));
-    BAD(halopGemv, "y overlaps x", (halF32, halF32, a, a, b, 0, 2, 2, 2, 0));
-    UNSUPPORTED(halopGemm, "out is bf16",
-                (halF16, halBF16, y, a, b, 0, 2, 2, 2, 0));
-    UNSUPPORTED(halopGemm, "out is bf16",
-                (halF32, halBF16, y, a, b, 0, 2, 2, 2, 0));
-    OK(halopGemm(halF32, halF32, NULL, a, b, NULL, 0, 2, 2, 0));
+    return (struct halopRopeArgs){
+        .dtype = halF32,
+        .x = p[0],
+        .cos = p[1],
+        .sin = p[2],
+        .positions = p[3],
+        .n_tokens = 2,
+        .n_heads = 2,
+        .dim = 4,
+        .n_positions = 3,
+        .token_stride = 8,
+        .head_stride = 4,
+    };
+}
+static halError_t call_rope(const struct row *r, void *const *p)
+{
+    struct halopRopeArgs args = good_rope(p);
+
+    (void)r;
+    return halopRope(&args, 0);
 }
 
-static void strided(void **state)
+static struct halopAttentionArgs good_attention(void *const *p)
 {
-    const int64_t dims[4] = { 1, 2, 3, 4 }, ys[4] = { 24, 12, 4, 1 };
-    const int64_t meets[4] = { 24, 12, 3, 1 }, back[4] = { 24, 12, -4, 1 };
-    const int64_t empty[4] = { 1, 0, 3, 4 }, minus[4] = { 1, -1, 3, 4 };
+    return (struct halopAttentionArgs){
+        .dtype = halF32,
+        .out = halF32,
+        .o = p[0],
+        .lse = p[1],
+        .q = p[2],
+        .k = p[3],
+        .v = p[4],
+        .kv_lens = p[5],
+        .batch = 2,
+        .n_q = 2,
+        .kv_max = 2,
+        .n_heads = 2,
+        .n_kv_heads = 1,
+        .qk_dim = 4,
+        .v_dim = 4,
+        .q_batch_stride = 16,
+        .q_seq_stride = 8,
+        .q_head_stride = 4,
+        .k_batch_stride = 8,
+        .k_seq_stride = 4,
+        .v_batch_stride = 8,
+        .v_seq_stride = 4,
+        .o_batch_stride = 16,
+        .o_seq_stride = 8,
+        .o_head_stride = 4,
+        .scale = 1,
+    };
+}
+static halError_t call_attention(const struct row *r, void *const *p)
+{
+    struct halopAttentionArgs args = good_attention(p);
 
-    (void)state;
-    BAD(halopCopyStrided, "dims is NULL", (4, y, ys, a, ys, NULL, 0));
-    BAD(halopCopyStrided, "meet", (4, y, meets, a, ys, dims, 0));
-    BAD(halopCopyStrided, "x is", (4, y, ys, a, back, dims, 0));
-    BAD(halopCopyStrided, "dims[1] is -1", (4, y, ys, a, ys, minus, 0));
-    BAD(halopCopyStrided, "y overlaps x", (4, a, ys, a, ys, dims, 0));
-    UNSUPPORTED(halopCopyStrided, "elem_bytes is 3",
-                (3, y, ys, a, ys, dims, 0));
-    OK(halopCopyStrided(4, NULL, ys, NULL, ys, empty, 0));
+    (void)r;
+    return halopAttention(&args, 0);
 }
 
-static void attention(void **state)
+static const struct op add = { "halopAdd", call_add, { "*y", "=a", "=b" } };
+static const struct op swiglu = { "halopSwiGLU",
+                                  call_swiglu,
+                                  { "*y", "gate", "up" } };
+static const struct op cast = { "halopCast", call_cast, { "*y", "x" } };
+static const struct op rmsnorm = { "halopRmsNorm",
+                                   call_rmsnorm,
+                                   { "*y", "x", "w" } };
+static const struct op add_rmsnorm = { "halopAddRmsNorm",
+                                       call_add_rmsnorm,
+                                       { "*y", "*sum", "x", "residual", "w" } };
+static const struct op softmax = { "halopSoftmax",
+                                   call_softmax,
+                                   { "*y", "x" } };
+static const struct op argmax = { "halopArgmax",
+                                  call_argmax,
+                                  { "*index", "x" } };
+static const struct op embedding = { "halopEmbedding",
+                                     call_embedding,
+                                     { "*out", "table", "ids" } };
+static const struct op gemm = { "halopGemm",
+                                call_gemm,
+                                { "*y", "x", "w", "?bias" } };
+static const struct op gemv = { "halopGemv",
+                                call_gemv,
+                                { "*y", "x", "w", "?bias" } };
+static const struct op copy = { "halopCopyStrided", call_copy, { "*y", "x" } };
+static const struct op rope = { "halopRope",
+                                call_rope,
+                                { "*x", "cos", "sin", "positions" } };
+static const struct op attention = { "halopAttention",
+                                     call_attention,
+                                     { "*o", "?*lse", "q", "k", "v",
+                                       "?kv_lens" } };
+
+static const struct row good[] = {
+    { &add, 0, .p = { "y", "a", "b" }, .n = { 4 } },
+    { &swiglu, 0, .p = { "y", "a", "b" }, .n = { 4 } },
+    { &cast, 0, .p = { "y", "a" }, .n = { 4 } },
+    { &rmsnorm, 0, .p = { "y", "a", "b" }, .n = { 2, 4 }, .f = 1e-6f },
+    { &add_rmsnorm, 0, .p = { "y", "c", "a", "d", "b" }, .n = { 2, 4 },
+      .f = 1e-6f },
+    { &softmax, 0, .p = { "y", "a" }, .n = { 2, 4 }, .f = 1 },
+    { &argmax, 0, .p = { "y", "a" }, .n = { 2, 4 } },
+    { &embedding, 0, .p = { "y", "a", "b" }, .n = { 2, 3, 4 } },
+    { &gemm, 0, .p = { "y", "a", "b", "c" }, .n = { 5, 2, 3 } },
+    { &gemm, 0, .p = { "y", "a", "b", "c" }, .n = { 1, 2, 3 } },
+    { &gemv, 0, .p = { "y", "a", "b", "c" }, .n = { 2, 2, 3 } },
+    { &copy, 0, .p = { "y", "a" } },
+    { &rope, 0, .p = { "y", "a", "b", "c" } },
+    { &attention, 0, .p = { "y", "c", "a", "b", "d", "e" } },
+};
+#define N_GOOD (sizeof good / sizeof good[0])
+
+static const char *bare(const char *tensor)
 {
-    struct halopAttentionArgs good = {
-        .dtype = halF32, .out = halF32, .o = y, .q = a, .k = b, .v = b,
-        .batch = 1, .n_q = 2, .kv_max = 2, .n_heads = 2, .n_kv_heads = 1,
-        .qk_dim = 4, .v_dim = 4, .q_seq_stride = 8, .q_head_stride = 4,
-        .k_seq_stride = 4, .v_seq_stride = 4, .o_seq_stride = 8,
-        .o_head_stride = 4, .scale = 1,
-    }, t;
+    return tensor + strspn(tensor, "*?=");
+}
+
+static void places(const struct row *r, void *p[TENSORS])
+{
+    for (int i = 0; i < TENSORS; i++)
+        p[i] = place(r->p[i]);
+}
+
+/* Each tensor of each op in turn: NULL, misaligned, no device memory, freed,
+ * and at the end of its allocation. */
+static void each_tensor(void **state)
+{
+    static const struct {
+        const char *where, *words;
+    } bad[] = {
+        { NULL, " is NULL" },
+        { "e+130", " is " /* ...; it must be aligned */ },
+        { "host", "no live device pointer" },
+        { "freed", "no live device pointer" },
+        { "e+4092", " needs " },
+    };
 
     (void)state;
-    BAD(halopAttention, "args is NULL", (NULL, 0));
-    OK(halopAttention(&good, 0));
-    t = good;
-    t.n_kv_heads = 3;
-    BAD(halopAttention, "n_kv_heads", (&t, 0));
-    t = good;
-    t.v_dim = 577;
-    BAD(halopAttention, "v_dim", (&t, 0));
-    t = good;
-    t.k_seq_stride = -4;
-    BAD(halopAttention, "stride of k", (&t, 0));
-    t = good;
-    t.k_seq_stride = 4096;
-    BAD(halopAttention, "k needs", (&t, 0));
-    t = good;
-    t.o = a;
-    BAD(halopAttention, "o overlaps q", (&t, 0));
-    t = good;
+    for (unsigned g = 0; g < N_GOOD; g++) {
+        const struct op *op = good[g].op;
+
+        for (int i = 0; i < TENSORS && op->tensors[i]; i++)
+            for (unsigned k = 0; k < sizeof bad / sizeof bad[0]; k++) {
+                void *p[TENSORS];
+
+                if (!bad[k].where && strchr(op->tensors[i], '?'))
+                    continue;
+                places(&good[g], p);
+                p[i] = place(bad[k].where);
+                refused(halErrorInvalidValue, op->call(&good[g], p), op->name,
+                        bare(op->tensors[i]), bad[k].words, __LINE__);
+                if (k == 1)
+                    refused(halErrorInvalidValue, op->call(&good[g], p),
+                            op->name, bare(op->tensors[i]), "aligned",
+                            __LINE__);
+            }
+    }
+}
+
+/* Each output with each other tensor: exactly the same memory, and from one
+ * element on. */
+static void each_overlap(void **state)
+{
+    (void)state;
+    for (unsigned g = 0; g < N_GOOD; g++) {
+        const struct op *op = good[g].op;
+
+        for (int o = 0; o < TENSORS && op->tensors[o]; o++)
+            for (int i = 0; i < TENSORS && op->tensors[i]; i++)
+                for (int shift = 0; shift <= 4; shift += 4) {
+                    void *p[TENSORS];
+
+                    if (i == o || !strchr(op->tensors[o], '*') ||
+                        (!shift && strchr(op->tensors[i], '=')))
+                        continue;
+                    places(&good[g], p);
+                    p[i] = (char *)p[o] + shift;
+                    refused(halErrorInvalidValue, op->call(&good[g], p),
+                            op->name, bare(op->tensors[i]), "overlaps",
+                            __LINE__);
+                }
+    }
+}
+
+/* One memory under two addresses is still one memory. */
+static void two_addresses(void **state)
+{
+    void *host, *device;
+    halError_t st;
+
+    (void)state;
+    st = halHostAlloc(&host, 64, halHostAllocMapped);
+    if (st == halErrorNotSupported)
+        skip();
+    OK(st);
+    st = halHostGetDevicePointer(&device, host, 0);
+    if (st == halErrorNotSupported) {
+        OK(halFreeHost(host));
+        skip();
+    }
+    OK(st);
+    (void)halGetLastError();
+    refused(halErrorInvalidValue,
+            halopSwiGLU(halF32, host, device, buffers[0], 4, 0), "halopSwiGLU",
+            "y overlaps gate", "", __LINE__);
+    OK(halFreeHost(host));
+}
+
+/* ---- what one op refuses ------------------------------------------------- */
+
+#define UNKNOWN halErrorNotSupported /* dtype */
+static const struct row bad[] = {
+    { &add, "n is -1", .p = { "y", "a", "b" }, .n = { -1 } },
+    { &add, "y needs 4100 bytes", .p = { "y", "a", "b" }, .n = { 1025 } },
+    { &add, "dtype is halF64 (3); it must be halF32, halF16 or halBF16",
+      .p = { "y", "a", "b" }, .n = { 4 }, .t = halF64, .want = UNKNOWN },
+    { &add, "dtype is no halDtype (99)", .p = { "y", "a", "b" }, .n = { 4 },
+      .t = (halDtype)99, .want = UNKNOWN },
+    { &add, "dtype is no halDtype (-1)", .p = { "y", "a", "b" }, .n = { 4 },
+      .t = (halDtype)-1, .want = UNKNOWN },
+    { &cast, "from is halI8", .p = { "y", "a" }, .n = { 4 }, .u = halI8,
+      .want = UNKNOWN },
+    { &cast, "to is halE4M3", .p = { "y", "a" }, .n = { 4 }, .t = halE4M3,
+      .want = UNKNOWN },
+    { &rmsnorm, "eps is -1", .p = { "y", "a", "b" }, .n = { 2, 4 }, .f = -1 },
+    { &rmsnorm, "eps is nan", .p = { "y", "a", "b" }, .n = { 2, 4 }, .f = NAN },
+    { &rmsnorm, "eps is inf", .p = { "y", "a", "b" }, .n = { 2, 4 },
+      .f = INFINITY },
+    { &rmsnorm, "rows is -2", .p = { "y", "a", "b" }, .n = { -2, 4 } },
+    { &rmsnorm, "y has 1099511627776 elements", .p = { "y", "a", "b" },
+      .n = { 1 << 20, 1 << 20 } },
+    { &rmsnorm, "rows is 9223372036854775807", .p = { "y", "a", "b" },
+      .n = { INT64_MAX, INT64_MAX }, .want = halErrorInvalidValue },
+    { &softmax, "scale is inf", .p = { "y", "a" }, .n = { 2, 4 },
+      .f = INFINITY },
+    { &argmax, "n is 0", .p = { "y", "a" }, .n = { 2, 0 } },
+    { &embedding, "table needs", .p = { "y", "a", "b" }, .n = { 2, 9999, 2 } },
+    { &gemm, "k is -1", .p = { "y", "a", "b" }, .n = { 2, 2, -1 } },
+    { &gemm, "bias needs", .p = { "y", "a", "b", "c+4092" }, .n = { 2, 2, 2 } },
+    { &gemm, "out is halBF16 (2); it must be halF32 or halF16",
+      .p = { "y", "a", "b" }, .n = { 2, 2, 2 }, .t = halF16, .u = halBF16,
+      .want = UNKNOWN },
+    { &gemm, "out is halBF16 (2); it must be halF32", .p = { "y", "a", "b" },
+      .n = { 2, 2, 2 }, .u = halBF16, .want = UNKNOWN },
+};
+
+static void each_row(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        void *p[TENSORS];
+
+        places(&bad[i], p);
+        refused(bad[i].want ? bad[i].want : halErrorInvalidValue,
+                bad[i].op->call(&bad[i], p), bad[i].op->name, bad[i].words, "",
+                (int)i);
+    }
+}
+
+/* One field of an op's struct, and what is said of its value. */
+struct field {
+    size_t offset;
+    int64_t value;
+    const char *words;
+    halError_t want;
+};
+#define AT(type, field) offsetof(struct type, field)
+
+static void attention_fields(void **state)
+{
+    static const struct field fields[] = {
+        { AT(halopAttentionArgs, n_kv_heads), 3, "n_kv_heads, 3", 0 },
+        { AT(halopAttentionArgs, n_kv_heads), 0, "n_kv_heads, 0", 0 },
+        { AT(halopAttentionArgs, v_dim), 577, "v_dim 577", 0 },
+        { AT(halopAttentionArgs, qk_dim), 0, "qk_dim is 0", 0 },
+        { AT(halopAttentionArgs, batch), -1, "batch is -1", 0 },
+        { AT(halopAttentionArgs, n_heads), 65536, "n_heads is 65536", 0 },
+        { AT(halopAttentionArgs, n_q), INT32_MAX, "must lie below 2^31", 0 },
+        { AT(halopAttentionArgs, k_seq_stride), -4, "k_seq_stride is -4", 0 },
+        { AT(halopAttentionArgs, k_seq_stride), 4096, "k needs", 0 },
+        { AT(halopAttentionArgs, q_batch_stride), UINT32_MAX, "q spans", 0 },
+        /* elements of o that two rows share */
+        { AT(halopAttentionArgs, o_head_stride), 3, "strides of o", 0 },
+        { AT(halopAttentionArgs, o_seq_stride), 0, "strides of o", 0 },
+        { AT(halopAttentionArgs, o_batch_stride), 8, "strides of o", 0 },
+    };
+    struct halopAttentionArgs t;
+    void *p[TENSORS];
+
+    (void)state;
+    places(&good[N_GOOD - 1], p);
+    refused(halErrorInvalidValue, halopAttention(NULL, 0), "halopAttention",
+            "args is NULL", "", __LINE__);
+    for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        t = good_attention(p);
+        memcpy((char *)&t + fields[i].offset, &fields[i].value, 8);
+        refused(halErrorInvalidValue, halopAttention(&t, 0), "halopAttention",
+                fields[i].words, "", (int)i);
+    }
+    t = good_attention(p);
     t.scale = NAN;
-    BAD(halopAttention, "scale", (&t, 0));
-    t = good;
+    refused(halErrorInvalidValue, halopAttention(&t, 0), "halopAttention",
+            "scale is nan", "", __LINE__);
+    t = good_attention(p);
     t.out = halF16;
-    UNSUPPORTED(halopAttention, "out is f16", (&t, 0));
+    refused(halErrorNotSupported, halopAttention(&t, 0), "halopAttention",
+            "out is halF16 (1); it must be halF32", "", __LINE__);
 }
 
-static void rope(void **state)
+static void rope_fields(void **state)
 {
-    struct halopRopeArgs good = {
-        .dtype = halF32, .x = y, .cos = (float *)a, .sin = (float *)a,
-        .positions = (int32_t *)b, .n_tokens = 2, .n_heads = 2, .dim = 4,
-        .n_positions = 3, .token_stride = 8, .head_stride = 4,
-    }, t;
+    static const struct field fields[] = {
+        { AT(halopRopeArgs, dim), 3, "dim is 3", 0 },
+        { AT(halopRopeArgs, n_positions), 0, "n_positions is 0", 0 },
+        { AT(halopRopeArgs, n_tokens), INT32_MAX, "must lie below 2^31", 0 },
+        { AT(halopRopeArgs, token_stride), 2000, "x needs", 0 },
+        { AT(halopRopeArgs, n_positions), 3000, "cos needs", 0 },
+        /* elements of x that would be rotated twice */
+        { AT(halopRopeArgs, head_stride), 2, "strides of x", 0 },
+        { AT(halopRopeArgs, head_stride), 8, "strides of x", 0 },
+        { AT(halopRopeArgs, token_stride), 4, "strides of x", 0 },
+        { AT(halopRopeArgs, token_stride), 0, "strides of x", 0 },
+    };
+    struct halopRopeArgs t;
+    void *p[TENSORS];
 
     (void)state;
-    BAD(halopRope, "args is NULL", (NULL, 0));
-    OK(halopRope(&good, 0));
-    t = good;
-    t.dim = 3;
-    BAD(halopRope, "dim is 3", (&t, 0));
-    t = good;
-    t.head_stride = 2;
-    BAD(halopRope, "head_stride", (&t, 0));
-    t = good;
-    t.n_positions = 0;
-    BAD(halopRope, "n_positions", (&t, 0));
-    t = good;
-    t.x = a;
-    BAD(halopRope, "x overlaps cos", (&t, 0));
+    places(&good[N_GOOD - 2], p);
+    refused(halErrorInvalidValue, halopRope(NULL, 0), "halopRope",
+            "args is NULL", "", __LINE__);
+    for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        t = good_rope(p);
+        memcpy((char *)&t + fields[i].offset, &fields[i].value, 8);
+        refused(halErrorInvalidValue, halopRope(&t, 0), "halopRope",
+                fields[i].words, "", (int)i);
+    }
+    t = good_rope(p);
+    t.layout = (halopRopeLayout)7;
+    refused(halErrorInvalidValue, halopRope(&t, 0), "halopRope", "layout is 7",
+            "", __LINE__);
 }
 
-static void freed_memory(void **state)
+static void copy_arguments(void **state)
 {
-    void *p;
+    const int64_t dims[4] = { 1, 2, 3, 4 }, dense[4] = { 24, 12, 4, 1 };
+    const int64_t far = (int64_t)1 << 31;
+    const struct {
+        const char *words;
+        int bytes;
+        int64_t ys[4], xs[4], dims[4];
+        halError_t want;
+    } rows[] = {
+        { "strides of y",
+          4,
+          { 24, 12, 3, 1 },
+          { 24, 12, 4, 1 },
+          { 1, 2, 3, 4 },
+          halErrorInvalidValue },
+        { "x is",
+          4,
+          { 24, 12, 4, 1 },
+          { 24, 12, -4, 1 },
+          { 1, 2, 3, 4 },
+          halErrorInvalidValue },
+        { "dims[1] is -1",
+          4,
+          { 24, 12, 4, 1 },
+          { 24, 12, 4, 1 },
+          { 1, -1, 3, 4 },
+          halErrorInvalidValue },
+        { "x_strides[2] is 2147483648",
+          4,
+          { 24, 12, 4, 1 },
+          { 24, 12, far, 1 },
+          { 1, 2, 3, 4 },
+          halErrorInvalidValue },
+        { "elem_bytes is 3; it must be 1, 2, 4 or 8",
+          3,
+          { 24, 12, 4, 1 },
+          { 24, 12, 4, 1 },
+          { 1, 2, 3, 4 },
+          halErrorNotSupported },
+        { "dims are",
+          4,
+          { 24, 12, 4, 1 },
+          { 24, 12, 4, 1 },
+          { 65536, 65536, 3, 4 },
+          halErrorInvalidValue },
+    };
 
     (void)state;
-    OK(halMalloc(&p, 64));
-    OK(halFree(p));
-    BAD(halopAdd, "a is", (halF32, y, p, b, 4, 0));
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        refused(rows[i].want,
+                halopCopyStrided(rows[i].bytes, buffers[5], rows[i].ys,
+                                 buffers[0], rows[i].xs, rows[i].dims, 0),
+                "halopCopyStrided", rows[i].words, "", (int)i);
+    refused(halErrorInvalidValue,
+            halopCopyStrided(4, buffers[5], NULL, buffers[0], dense, dims, 0),
+            "halopCopyStrided", "y_strides is NULL; it holds 4 strides", "",
+            __LINE__);
+    refused(halErrorInvalidValue,
+            halopCopyStrided(4, buffers[5], dense, buffers[0], dense, NULL, 0),
+            "halopCopyStrided", "dims is NULL; it holds 4 sizes", "", __LINE__);
+}
+
+/* The failure of a hal call beneath an op is told under the op's name. */
+static void dead_stream(void **state)
+{
+    halStream_t stream;
+    void *p[TENSORS];
+
+    (void)state;
+    OK(halStreamCreate(&stream));
+    OK(halStreamDestroy(stream));
+    places(&good[0], p);
+    refused(halErrorInvalidHandle,
+            halopAdd(halF32, p[0], p[1], p[2], 4, stream), "halopAdd",
+            "was destroyed", "", __LINE__);
+}
+
+/* ---- what is fine -------------------------------------------------------- */
+
+/* The good calls are good, with optional tensors and without, and what they
+ * leave behind is no error. */
+static void good_calls(void **state)
+{
+    (void)state;
+    for (unsigned g = 0; g < N_GOOD; g++) {
+        void *p[TENSORS];
+
+        places(&good[g], p);
+        OK(good[g].op->call(&good[g], p));
+        for (int i = 0; i < TENSORS && good[g].op->tensors[i]; i++)
+            if (strchr(good[g].op->tensors[i], '?'))
+                p[i] = NULL;
+        OK(good[g].op->call(&good[g], p));
+        assert_int_equal(halPeekAtLastError(), halSuccess);
+    }
+    OK(halDeviceSynchronize());
+    poison();
+}
+
+/* A size of 0 looks at no tensor. */
+static void nothing_to_do(void **state)
+{
+    static const struct row rows[] = {
+        { .op = &add },
+        { .op = &swiglu },
+        { .op = &cast },
+        { .op = &rmsnorm, .n = { 0, 4 } },
+        { .op = &rmsnorm, .n = { 4, 0 } },
+        { .op = &add_rmsnorm, .n = { 0, 4 } },
+        { .op = &softmax, .n = { 0, 4 } },
+        { .op = &argmax, .n = { 0, 4 } },
+        { .op = &embedding, .n = { 0, 3, 4 } },
+        { .op = &embedding, .n = { 2, 3, 0 } },
+        { .op = &gemm, .n = { 0, 2, 2 } },
+        { .op = &gemv, .n = { 2, 0, 2 } },
+    };
+    const int64_t dims[4] = { 1, 0, 3, 4 }, dense[4] = { 24, 12, 4, 1 };
+    void *const p[TENSORS] = { NULL };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        OK(rows[i].op->call(&rows[i], p));
+    OK(halopCopyStrided(4, NULL, dense, NULL, dense, dims, 0));
+    /* no depth, no vocabulary: what is not read may be NULL */
+    OK(halopGemm(halF32, halF32, buffers[5], NULL, NULL, NULL, 2, 2, 0, 0));
+    OK(halopEmbedding(halF32, buffers[5], NULL, (const int32_t *)buffers[0], 2,
+                      0, 4, 0));
+    OK(halDeviceSynchronize());
+    unwritten(__LINE__); /* these two write zeros */
 }
 
 static int setup(void **state)
 {
     (void)state;
-    OK(halMalloc((void **)&a, 4096));
-    OK(halMalloc((void **)&b, 4096));
-    OK(halMalloc((void **)&y, 8192));
-    OK(halMemset(b, 0, 4096));
+    for (int i = 0; i < 7; i++)
+        OK(halMalloc((void **)&buffers[i], BYTES));
+    OK(halFree(buffers[6]));
+    poison();
     return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(elementwise),  cmocka_unit_test(rows),
-        cmocka_unit_test(gemm),         cmocka_unit_test(strided),
-        cmocka_unit_test(attention),    cmocka_unit_test(rope),
-        cmocka_unit_test(freed_memory),
+        cmocka_unit_test(each_tensor),      cmocka_unit_test(each_overlap),
+        cmocka_unit_test(two_addresses),    cmocka_unit_test(each_row),
+        cmocka_unit_test(attention_fields), cmocka_unit_test(rope_fields),
+        cmocka_unit_test(copy_arguments),   cmocka_unit_test(dead_stream),
+        cmocka_unit_test(good_calls),       cmocka_unit_test(nothing_to_do),
     };
 
     return cmocka_run_group_tests_name("kernels.args", tests, setup, NULL);

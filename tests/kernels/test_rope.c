@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_rope.c - frequencies, tables and scales on the host. */
+/*
+ * test_rope.c - frequencies, tables and scales on the host; the rotation on
+ * the device.
+ */
 #include "tests/kernels/ops_test.h"
 
 static const struct halopRopeConfig deepseek = {
@@ -134,13 +137,72 @@ static void bad_configs(void **state)
     REFUSES("qk_dim", halopRopeSoftmaxScale(&deepseek, 0, &x));
 }
 
+static void rope_layouts(void **state)
+{
+    (void)state;
+    EACH_DTYPE(t) for (int layout = 0; layout < 2; layout++)
+    {
+        enum { T = 5, H = 3, D = 26, P = 9, HS = 29, TS = 101 };
+        const int32_t pos[T] = { 0, 8, 3, -4, 100 };
+        const size_t n = (T - 1) * TS + (H - 1) * HS + D;
+        struct buf x = buf_random(t, n, -2, 2, bytes_of(t));
+        struct buf c = buf_random(halF32, P * D / 2, -1, 1, 4);
+        struct buf s = buf_random(halF32, P * D / 2, -1, 1, 0);
+        struct buf p = buf_of(pos, sizeof pos, 0);
+        struct buf old = x;
+        const struct halopRopeArgs args = {
+            .dtype = t,
+            .layout = (halopRopeLayout)layout,
+            .x = x.mem,
+            .cos = (const float *)c.mem,
+            .sin = (const float *)s.mem,
+            .positions = (const int32_t *)p.mem,
+            .n_tokens = T,
+            .n_heads = H,
+            .dim = D,
+            .n_positions = P,
+            .token_stride = TS,
+            .head_stride = HS,
+        };
+        static char touched[(T - 1) * TS + (H - 1) * HS + D];
+
+        old.host = malloc(x.bytes + 2 * ZONE + x.misalign);
+        memcpy(old.host, x.host, x.bytes + 2 * ZONE + x.misalign);
+        memset(touched, 0, sizeof touched);
+        OK(halopRope(&args, 0));
+        FETCH(&x);
+        for (int k = 0; k < T; k++)
+            for (int h = 0; h < H; h++)
+                for (int j = 0; j < D / 2; j++) {
+                    size_t b = (size_t)(k * TS + h * HS);
+                    size_t i0 = b + (size_t)(layout ? j : 2 * j);
+                    size_t i1 = b + (size_t)(layout ? j + D / 2 : 2 * j + 1);
+                    int q = pos[k] < 0 ? 0 : pos[k] >= P ? P - 1 : pos[k];
+                    double cv = at(&c, halF32, (size_t)(q * D / 2 + j));
+                    double sv = at(&s, halF32, (size_t)(q * D / 2 + j));
+                    double a = at(&old, t, i0), d = at(&old, t, i1);
+
+                    EXPECT(&x, t, i0, a * cv - d * sv, 1e-6, 1e-6);
+                    EXPECT(&x, t, i1, a * sv + d * cv, 1e-6, 1e-6);
+                    touched[i0] = touched[i1] = 1;
+                }
+        for (size_t i = 0; i < n; i++)
+            if (!touched[i])
+                EXPECT(&x, t, i, at(&old, t, i), 0, 0);
+        free(old.host);
+        buf_free(&x);
+        buf_free(&c);
+        buf_free(&s);
+        buf_free(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(yarn),
-        cmocka_unit_test(llama3),
-        cmocka_unit_test(tables),
-        cmocka_unit_test(bad_configs),
+        cmocka_unit_test(yarn),         cmocka_unit_test(llama3),
+        cmocka_unit_test(tables),       cmocka_unit_test(bad_configs),
+        cmocka_unit_test(rope_layouts),
     };
 
     return cmocka_run_group_tests_name("kernels.rope", tests, NULL, NULL);

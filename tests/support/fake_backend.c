@@ -1,339 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fake_backend.c - see fake_backend.h.  One lock and one condition serve all
- * queues: what counts here is that it is plainly right.
+ * fake_backend.c - see fake_backend.h: the ops of the fake backends.
  */
-#include "tests/support/fake_backend.h"
+#include "tests/support/fake_internal.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-/* The tests of the lowest floor link this file without the core. */
-#pragma weak hal_fail
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static unsigned fail_at, n_calls, async_at;
-static int has_failed, is_held;
-static halError_t fail_error, async_error;
-static unsigned delay_us;
-static long n_live;
-
-static struct {
-    const char *name;
-    unsigned n;
-} counts[40];
-
-struct fake_dev {
-    struct hal_dev base;
-    unsigned index;
-    int is_lost;
-    uint64_t used;
-};
-
-struct fake_mem {
-    uint64_t size;
-    char *bytes;
-};
-
-/* One record of an event; waits hold it. */
-struct point {
-    unsigned refs;
-    int is_done;
-    halError_t error;
-    double time;
-};
-
-struct fake_event {
-    struct point *point; /* NULL: never recorded */
-    int has_timing;
-};
-
-struct op {
-    struct op *next;
-    void (*run)(struct op *op);
-    char *dst;
-    const char *src;
-    uint64_t size, dst_pitch, src_pitch, height;
-    uint32_t pattern;
-    unsigned pattern_bytes;
-    void *owned; /* freed with the op */
-    void (*fn)(void *);
-    void *arg;
-    struct point *point;
-    halError_t error;
-    char name[HAL_NAME_MAX + 1];
-    union hal_arg args[HAL_PARAMS_MAX];
-};
-
-struct fake_stream {
-    struct fake_dev *dev;
-    pthread_t thread;
-    struct op *head, **tail;
-    int is_busy, is_closing;
-    halError_t error;
-};
-
-/* ---- switches ------------------------------------------------------------ */
-
-void fake_fail_at(unsigned n, halError_t error)
-{
-    pthread_mutex_lock(&lock);
-    fail_at = n;
-    fail_error = error;
-    n_calls = 0;
-    has_failed = 0;
-    pthread_mutex_unlock(&lock);
-}
-
-unsigned fake_calls(void)
-{
-    unsigned n;
-
-    pthread_mutex_lock(&lock);
-    n = n_calls;
-    pthread_mutex_unlock(&lock);
-    return n;
-}
-
-int fake_has_failed(void)
-{
-    int has;
-
-    pthread_mutex_lock(&lock);
-    has = has_failed;
-    pthread_mutex_unlock(&lock);
-    return has;
-}
-
-void fake_fail_async(unsigned n, halError_t error)
-{
-    pthread_mutex_lock(&lock);
-    async_at = n;
-    async_error = error;
-    pthread_mutex_unlock(&lock);
-}
-
-void fake_delay_us(unsigned us)
-{
-    pthread_mutex_lock(&lock);
-    delay_us = us;
-    pthread_mutex_unlock(&lock);
-}
-
-void fake_hold(int hold)
-{
-    pthread_mutex_lock(&lock);
-    is_held = hold;
-    pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&lock);
-}
-
-long fake_live(void)
-{
-    long n;
-
-    pthread_mutex_lock(&lock);
-    n = n_live;
-    pthread_mutex_unlock(&lock);
-    return n;
-}
-
-static void live(long change)
-{
-    pthread_mutex_lock(&lock);
-    n_live += change;
-    pthread_mutex_unlock(&lock);
-}
-
-static void count_locked(const char *name)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        if (!counts[i].name)
-            counts[i].name = name;
-        if (!strcmp(counts[i].name, name)) {
-            counts[i].n++;
-            return;
-        }
-    }
-}
-
-unsigned fake_count(const char *name)
-{
-    unsigned n = 0;
-    size_t i;
-
-    pthread_mutex_lock(&lock);
-    for (i = 0; i < sizeof counts / sizeof counts[0]; i++)
-        if (counts[i].name && !strcmp(counts[i].name, name))
-            n = counts[i].n;
-    pthread_mutex_unlock(&lock);
-    return n;
-}
-
-/* Each op that can fail begins with this. */
-static halError_t enter(struct hal_dev *dev, const char *op)
-{
-    struct fake_dev *d = (struct fake_dev *)dev;
-    halError_t st = halSuccess;
-
-    pthread_mutex_lock(&lock);
-    count_locked(op);
-    n_calls++;
-    if (fail_at && n_calls == fail_at) {
-        st = fail_error;
-        has_failed = 1;
-        if (st == halErrorDeviceLost)
-            d->is_lost = 1;
-    } else if (d->is_lost) {
-        st = halErrorDeviceLost;
-    }
-    pthread_mutex_unlock(&lock);
-    return st == halSuccess ? st
-                            : hal_fail(st, "fake: %s was made to fail", op);
-}
-
-#define ENTER(dev)                                \
-    do {                                          \
-        halError_t enter_ = enter(dev, __func__); \
-        if (enter_ != halSuccess)                 \
-            return enter_;                        \
-    } while (0)
-
-/* ---- queues -------------------------------------------------------------- */
-
-static void point_release_locked(struct point *p)
-{
-    if (p && --p->refs == 0)
-        free(p);
-}
-
-static void op_free_locked(struct op *op)
-{
-    point_release_locked(op->point);
-    free(op->owned);
-    free(op);
-}
-
-static void run_host(struct op *op)
-{
-    op->fn(op->arg);
-}
-
-static double now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
-static void run_wait(struct op *op)
-{
-    pthread_mutex_lock(&lock);
-    while (!op->point->is_done)
-        pthread_cond_wait(&changed, &lock);
-    pthread_mutex_unlock(&lock);
-}
-
-static void run_record(struct op *op)
-{
-    (void)op; /* the loop below marks it */
-}
-
-static void *stream_loop(void *arg)
-{
-    struct fake_stream *s = arg;
-
-    pthread_mutex_lock(&lock);
-    for (;;) {
-        struct op *op = s->head;
-        unsigned us = delay_us;
-        int is_lost = s->dev->is_lost;
-
-        if (!op && s->is_closing)
-            break;
-        if (!op || (is_held && !s->is_closing)) {
-            pthread_cond_wait(&changed, &lock);
-            continue;
-        }
-        s->is_busy = 1;
-        if (async_at && --async_at == 0)
-            op->error = async_error;
-        pthread_mutex_unlock(&lock);
-        if (us)
-            usleep(us);
-        /* A device that is lost computes nothing any more; the core's own
-         * host functions run all the same. */
-        if (op->run == run_host || op->run == run_wait ||
-            (op->error == halSuccess && !is_lost))
-            op->run(op);
-        pthread_mutex_lock(&lock);
-        if (op->error != halSuccess && s->error == halSuccess)
-            s->error = op->error;
-        if (op->error == halErrorDeviceLost)
-            s->dev->is_lost = 1;
-        if (op->run == run_record) {
-            op->point->time = now_ms();
-            op->point->is_done = 1;
-        }
-        s->head = op->next;
-        if (!s->head)
-            s->tail = &s->head;
-        op_free_locked(op);
-        s->is_busy = 0;
-        pthread_cond_broadcast(&changed);
-    }
-    pthread_mutex_unlock(&lock);
-    return NULL;
-}
-
-static struct op *op_new(void (*run)(struct op *))
-{
-    struct op *op = calloc(1, sizeof *op);
-
-    if (op)
-        op->run = run;
-    return op;
-}
-
-static void push_locked(struct fake_stream *s, struct op *op)
-{
-    *s->tail = op;
-    s->tail = &op->next;
-    pthread_cond_broadcast(&changed);
-}
-
-static void push(struct fake_stream *s, struct op *op)
-{
-    pthread_mutex_lock(&lock);
-    push_locked(s, op);
-    pthread_mutex_unlock(&lock);
-}
-
-static halError_t drain_locked(struct fake_stream *s)
-{
-    halError_t st;
-
-    while (s->head || s->is_busy)
-        pthread_cond_wait(&changed, &lock);
-    st = s->error;
-    s->error = halSuccess;
-    return st;
-}
-
-static halError_t late(halError_t st)
-{
-    return st == halSuccess ? st
-                            : hal_fail(st, "fake: work on a stream failed");
-}
+#include <sys/mman.h>
 
 /* ---- memory -------------------------------------------------------------- */
 
@@ -343,10 +17,10 @@ static halError_t mem_info(struct hal_dev *dev, uint64_t *out_free,
     struct fake_dev *d = (struct fake_dev *)dev;
 
     ENTER(dev);
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&fake_state.lock);
     *out_free = FAKE_MEMORY - d->used;
     *out_total = FAKE_MEMORY;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&fake_state.lock);
     return halSuccess;
 }
 
@@ -357,20 +31,20 @@ static halError_t mem_alloc_any(struct hal_dev *dev, uint64_t size, int kind,
     struct fake_mem *m;
     int is_full;
 
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&fake_state.lock);
     is_full = size > FAKE_MEMORY - d->used;
     if (!is_full)
         d->used += size;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&fake_state.lock);
     if (is_full)
         return hal_fail(halErrorMemoryAllocation, "fake: no %llu bytes left",
                         (unsigned long long)size);
-    m = malloc(sizeof *m);
+    m = calloc(1, sizeof *m);
     m->size = size;
     m->bytes = aligned_alloc(256, (size + 255) / 256 * 256);
     out_mem->impl = m;
     out_mem->addr = d->base.opt || kind == HAL_MEM_MANAGED ? m->bytes : NULL;
-    live(1);
+    fake_live_add(1);
     return halSuccess;
 }
 
@@ -386,28 +60,49 @@ static void mem_free(struct hal_dev *dev, void *mem)
     struct fake_dev *d = (struct fake_dev *)dev;
     struct fake_mem *m = mem;
 
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&fake_state.lock);
     d->used -= m->size;
-    n_live--;
-    pthread_mutex_unlock(&lock);
+    fake_state.n_live--;
+    pthread_mutex_unlock(&fake_state.lock);
     free(m->bytes);
     free(m);
+}
+
+/* Host memory that kernels know by its own address or, with fake_alias, by one
+ * where the host faults. */
+static void host_map(void *host, uint64_t size, struct hal_mem *out_mem)
+{
+    struct fake_mem *m = calloc(1, sizeof *m);
+    int is_apart;
+
+    pthread_mutex_lock(&fake_state.lock);
+    is_apart = fake_state.has_alias;
+    pthread_mutex_unlock(&fake_state.lock);
+    m->size = size;
+    m->bytes = host;
+    if (is_apart)
+        m->alias =
+            mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    out_mem->impl = m;
+    out_mem->addr = is_apart ? m->alias : host;
+    fake_live_add(1);
+}
+
+static void host_unmap(struct fake_mem *m)
+{
+    if (m->alias)
+        munmap(m->alias, m->size);
+    free(m);
+    fake_live_add(-1);
 }
 
 static halError_t host_alloc(struct hal_dev *dev, uint64_t size, unsigned flags,
                              void **out_host, struct hal_mem *out_mem)
 {
-    struct fake_mem *m;
-
     ENTER(dev);
     (void)flags;
-    m = malloc(sizeof *m);
-    m->size = size;
-    m->bytes = aligned_alloc(4096, (size + 4095) / 4096 * 4096);
-    *out_host = m->bytes;
-    out_mem->impl = m;
-    out_mem->addr = m->bytes;
-    live(1);
+    *out_host = aligned_alloc(4096, (size + 4095) / 4096 * 4096);
+    host_map(*out_host, size, out_mem);
     return halSuccess;
 }
 
@@ -418,22 +113,14 @@ static void host_free(struct hal_dev *dev, void *host, void *mem)
     (void)dev;
     if (m->bytes == host)
         free(host);
-    free(m);
-    live(-1);
+    host_unmap(m);
 }
 
 static halError_t host_register(struct hal_dev *dev, void *host, uint64_t size,
                                 struct hal_mem *out_mem)
 {
-    struct fake_mem *m;
-
     ENTER(dev);
-    m = malloc(sizeof *m);
-    m->size = size;
-    m->bytes = host;
-    out_mem->impl = m;
-    out_mem->addr = host;
-    live(1);
+    host_map(host, size, out_mem);
     return halSuccess;
 }
 
@@ -441,8 +128,7 @@ static void host_unregister(struct hal_dev *dev, void *host, void *mem)
 {
     (void)dev;
     (void)host;
-    free(mem);
-    live(-1);
+    host_unmap(mem);
 }
 
 /* ---- streams ------------------------------------------------------------- */
@@ -457,9 +143,9 @@ static halError_t stream_create(struct hal_dev *dev, int priority,
     s = calloc(1, sizeof *s);
     s->dev = (struct fake_dev *)dev;
     s->tail = &s->head;
-    pthread_create(&s->thread, NULL, stream_loop, s);
+    pthread_create(&s->thread, NULL, fake_stream_loop, s);
     *out_stream = s;
-    live(1);
+    fake_live_add(1);
     return halSuccess;
 }
 
@@ -468,13 +154,13 @@ static void stream_destroy(struct hal_dev *dev, void *stream)
     struct fake_stream *s = stream;
 
     (void)dev;
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&fake_state.lock);
     s->is_closing = 1;
-    pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&lock);
+    pthread_cond_broadcast(&fake_state.changed);
+    pthread_mutex_unlock(&fake_state.lock);
     pthread_join(s->thread, NULL);
     free(s);
-    live(-1);
+    fake_live_add(-1);
 }
 
 static halError_t stream_query(struct hal_dev *dev, void *stream)
@@ -483,23 +169,23 @@ static halError_t stream_query(struct hal_dev *dev, void *stream)
     halError_t st;
 
     ENTER(dev);
-    pthread_mutex_lock(&lock);
-    st = s->head || s->is_busy ? halErrorNotReady : drain_locked(s);
-    pthread_mutex_unlock(&lock);
-    return st == halErrorNotReady ? st : late(st);
+    pthread_mutex_lock(&fake_state.lock);
+    st = s->head || s->is_busy ? halErrorNotReady : fake_drain_locked(s);
+    pthread_mutex_unlock(&fake_state.lock);
+    return st == halErrorNotReady ? st : fake_late(st);
 }
 
 /* Of a lost device too it returns when nothing runs any more. */
 static halError_t stream_sync(struct hal_dev *dev, void *stream)
 {
-    halError_t entered = enter(dev, __func__), st;
+    halError_t entered = fake_enter(dev, __func__), st;
 
     if (entered != halSuccess && entered != halErrorDeviceLost)
         return entered;
-    pthread_mutex_lock(&lock);
-    st = drain_locked(stream);
-    pthread_mutex_unlock(&lock);
-    return entered != halSuccess ? entered : late(st);
+    pthread_mutex_lock(&fake_state.lock);
+    st = fake_drain_locked(stream);
+    pthread_mutex_unlock(&fake_state.lock);
+    return entered != halSuccess ? entered : fake_late(st);
 }
 
 /* ---- copies and fills -----------------------------------------------------
@@ -516,7 +202,7 @@ static void run_rows(struct op *op)
 
 static struct op *copy_op(void *dst, const void *src, uint64_t size)
 {
-    struct op *op = op_new(run_rows);
+    struct op *op = fake_op_new(run_rows);
 
     op->dst = dst;
     op->src = src;
@@ -539,7 +225,7 @@ static halError_t copy_in(struct hal_dev *dev, void *stream, void *mem,
         memcpy(op->owned, host, size);
         op->src = op->owned;
     }
-    push(stream, op);
+    fake_push(stream, op);
     return halSuccess;
 }
 
@@ -552,12 +238,12 @@ static halError_t copy_out(struct hal_dev *dev, void *stream, void *host,
     halError_t st = halSuccess;
 
     ENTER(dev);
-    pthread_mutex_lock(&lock);
-    push_locked(s, copy_op(host, m->bytes + offset, size));
+    pthread_mutex_lock(&fake_state.lock);
+    fake_push_locked(s, copy_op(host, m->bytes + offset, size));
     if (!(flags & HAL_COPY_PINNED))
-        st = drain_locked(s);
-    pthread_mutex_unlock(&lock);
-    return late(st);
+        st = fake_drain_locked(s);
+    pthread_mutex_unlock(&fake_state.lock);
+    return fake_late(st);
 }
 
 static halError_t copy(struct hal_dev *dev, void *stream, void *dst_mem,
@@ -567,8 +253,8 @@ static halError_t copy(struct hal_dev *dev, void *stream, void *dst_mem,
     struct fake_mem *dst = dst_mem, *src = src_mem;
 
     ENTER(dev);
-    push(stream,
-         copy_op(dst->bytes + dst_offset, src->bytes + src_offset, size));
+    fake_push(stream,
+              copy_op(dst->bytes + dst_offset, src->bytes + src_offset, size));
     return halSuccess;
 }
 
@@ -585,7 +271,7 @@ static halError_t copy_2d(struct hal_dev *dev, void *stream, void *dst_mem,
     op->dst_pitch = dst_pitch;
     op->src_pitch = src_pitch;
     op->height = height;
-    push(stream, op);
+    fake_push(stream, op);
     return halSuccess;
 }
 
@@ -605,12 +291,12 @@ static halError_t fill(struct hal_dev *dev, void *stream, void *mem,
     struct op *op;
 
     ENTER(dev);
-    op = op_new(run_fill);
+    op = fake_op_new(run_fill);
     op->dst = m->bytes + offset;
     op->size = size;
     op->pattern = pattern;
     op->pattern_bytes = pattern_bytes;
-    push(stream, op);
+    fake_push(stream, op);
     return halSuccess;
 }
 
@@ -620,10 +306,10 @@ static halError_t host_func(struct hal_dev *dev, void *stream,
     struct op *op;
 
     ENTER(dev);
-    op = op_new(run_host);
+    op = fake_op_new(fake_run_host);
     op->fn = fn;
     op->arg = arg;
-    push(stream, op);
+    fake_push(stream, op);
     return halSuccess;
 }
 
@@ -639,7 +325,7 @@ static halError_t event_create(struct hal_dev *dev, int timing,
     e = calloc(1, sizeof *e);
     e->has_timing = timing;
     *out_event = e;
-    live(1);
+    fake_live_add(1);
     return halSuccess;
 }
 
@@ -648,10 +334,10 @@ static void event_destroy(struct hal_dev *dev, void *event)
     struct fake_event *e = event;
 
     (void)dev;
-    pthread_mutex_lock(&lock);
-    point_release_locked(e->point);
-    n_live--;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_lock(&fake_state.lock);
+    fake_point_release_locked(e->point);
+    fake_state.n_live--;
+    pthread_mutex_unlock(&fake_state.lock);
     free(e);
 }
 
@@ -661,14 +347,14 @@ static halError_t event_record(struct hal_dev *dev, void *stream, void *event)
     struct op *op;
 
     ENTER(dev);
-    op = op_new(run_record);
-    pthread_mutex_lock(&lock);
-    point_release_locked(e->point);
+    op = fake_op_new(fake_run_record);
+    pthread_mutex_lock(&fake_state.lock);
+    fake_point_release_locked(e->point);
     e->point = calloc(1, sizeof *e->point);
     e->point->refs = 2;
     op->point = e->point;
-    push_locked(stream, op);
-    pthread_mutex_unlock(&lock);
+    fake_push_locked(stream, op);
+    pthread_mutex_unlock(&fake_state.lock);
     return halSuccess;
 }
 
@@ -678,10 +364,10 @@ static halError_t event_query(struct hal_dev *dev, void *event)
     halError_t st = halSuccess;
 
     ENTER(dev);
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&fake_state.lock);
     if (e->point && !e->point->is_done)
         st = halErrorNotReady;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&fake_state.lock);
     return st;
 }
 
@@ -690,16 +376,16 @@ static halError_t event_sync(struct hal_dev *dev, void *event)
     struct fake_event *e = event;
 
     ENTER(dev);
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&fake_state.lock);
     if (e->point) {
         struct point *p = e->point;
 
         p->refs++;
         while (!p->is_done)
-            pthread_cond_wait(&changed, &lock);
-        point_release_locked(p);
+            pthread_cond_wait(&fake_state.changed, &fake_state.lock);
+        fake_point_release_locked(p);
     }
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&fake_state.lock);
     return halSuccess;
 }
 
@@ -709,9 +395,9 @@ static halError_t event_elapsed(struct hal_dev *dev, void *start, void *end,
     struct fake_event *a = start, *b = end;
 
     ENTER(dev);
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&fake_state.lock);
     *out_ms = (float)(b->point->time - a->point->time);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&fake_state.lock);
     return halSuccess;
 }
 
@@ -721,15 +407,15 @@ static halError_t stream_wait(struct hal_dev *dev, void *stream, void *event)
     struct op *op;
 
     ENTER(dev);
-    op = op_new(run_wait);
-    pthread_mutex_lock(&lock);
+    op = fake_op_new(fake_run_wait);
+    pthread_mutex_lock(&fake_state.lock);
     if (e->point) {
         e->point->refs++;
         op->point = e->point;
-        push_locked(stream, op);
+        fake_push_locked(stream, op);
         op = NULL;
     }
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&fake_state.lock);
     free(op);
     return halSuccess;
 }
@@ -753,7 +439,7 @@ static halError_t kernel_create(struct hal_dev *dev,
     name = strdup(desc->name);
     *out_kernel = name;
     *out_info = (struct hal_kernel_info){ .local_bytes = 16, .image = 0 };
-    live(1);
+    fake_live_add(1);
     return halSuccess;
 }
 
@@ -761,7 +447,7 @@ static void kernel_destroy(struct hal_dev *dev, void *kernel)
 {
     (void)dev;
     free(kernel);
-    live(-1);
+    fake_live_add(-1);
 }
 
 static float *arg_f32(const struct op *op, unsigned i)
@@ -799,10 +485,10 @@ static halError_t launch(struct hal_dev *dev, void *stream, void *kernel,
     struct op *op;
 
     ENTER(dev);
-    op = op_new(run_kernel);
+    op = fake_op_new(run_kernel);
     snprintf(op->name, sizeof op->name, "%s", (const char *)kernel);
     memcpy(op->args, l->args, l->n_args * sizeof *l->args);
-    push(stream, op);
+    fake_push(stream, op);
     return halSuccess;
 }
 
@@ -812,10 +498,10 @@ static halError_t launch(struct hal_dev *dev, void *stream, void *kernel,
 static void device_close(struct hal_dev *dev)
 {
     free(dev);
-    live(-1);
+    fake_live_add(-1);
 }
 
-static const struct hal_ops ops = {
+const struct hal_ops fake_ops = {
     .size = sizeof(struct hal_ops),
     .device_close = device_close,
     .mem_info = mem_info,
@@ -872,7 +558,7 @@ static halError_t peer_disable(struct hal_dev *dev, struct hal_dev *peer)
     return halSuccess;
 }
 
-static const struct hal_opt_ops opt = {
+const struct hal_opt_ops fake_opt = {
     .size = sizeof(struct hal_opt_ops),
     .host_alloc = host_alloc,
     .host_free = host_free,
@@ -883,84 +569,4 @@ static const struct hal_opt_ops opt = {
     .peer_enable = peer_enable,
     .peer_disable = peer_disable,
     .copy_2d = copy_2d,
-};
-
-static halError_t device_open(unsigned index, const struct hal_opt_ops *table,
-                              struct hal_dev **out_dev)
-{
-    struct fake_dev *d = calloc(1, sizeof *d);
-    struct hal_dev_info *info = &d->base.info;
-    struct halDeviceProp *p = &info->prop;
-
-    d->index = index;
-    d->base.size = sizeof d->base;
-    d->base.ops = &ops;
-    d->base.opt = table;
-    info->size = sizeof *info;
-    info->target = HAL_TARGET_OPENCL;
-    info->caps = HAL_CAP_STORAGE_8_16 | HAL_CAP_INT64;
-    info->version = 1010;
-    snprintf(p->name, sizeof p->name, "Fake %u", index);
-    snprintf(p->driver, sizeof p->driver, "fake driver 1.1");
-    p->totalGlobalMem = FAKE_MEMORY;
-    p->maxAllocBytes = FAKE_MEMORY / 2;
-    p->sharedMemPerBlock = 32768;
-    p->memPitch = 8 << 20;
-    p->pitchAlign = 128;
-    p->memAlign = 256;
-    p->warpSize = 8;
-    p->maxThreadsPerBlock = 256;
-    p->maxThreadsDim[0] = p->maxThreadsDim[1] = p->maxThreadsDim[2] = 256;
-    p->maxGridSize[0] = 65535;
-    p->maxGridSize[1] = p->maxGridSize[2] = 1024;
-    p->maxThreadsPerMultiProcessor = 1024;
-    p->multiProcessorCount = 4;
-    p->dtypes = (1u << halF32) | (1u << halF64) | (1u << halI32);
-    p->dtypesNative = 1u << halF32;
-    p->managedMemory = p->canMapHostMemory = table != NULL;
-    p->streamPrioritiesSupported = table != NULL;
-    live(1);
-    *out_dev = &d->base;
-    return halSuccess;
-}
-
-static halError_t fake_open(unsigned index, struct hal_dev **out_dev)
-{
-    return device_open(index, &opt, out_dev);
-}
-
-static halError_t bare_open(unsigned index, struct hal_dev **out_dev)
-{
-    return device_open(index, NULL, out_dev);
-}
-
-static halError_t probe(unsigned *out_count)
-{
-    *out_count = FAKE_DEVICES;
-    return halSuccess;
-}
-
-static halError_t describe(unsigned index, char name[256], char driver[256])
-{
-    snprintf(name, 256, "Fake %u", index);
-    snprintf(driver, 256, "fake driver 1.1, unit %u", index);
-    return halSuccess;
-}
-
-const struct hal_backend fake_backend = {
-    .size = sizeof(struct hal_backend),
-    .abi = HAL_BACKEND_ABI,
-    .name = "fake",
-    .probe = probe,
-    .describe = describe,
-    .device_open = fake_open,
-};
-
-const struct hal_backend bare_backend = {
-    .size = sizeof(struct hal_backend),
-    .abi = HAL_BACKEND_ABI,
-    .name = "bare",
-    .probe = probe,
-    .describe = describe,
-    .device_open = bare_open,
 };

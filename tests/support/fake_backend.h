@@ -32,6 +32,8 @@ void fake_fail_async(unsigned n, halError_t error);
 void fake_delay_us(unsigned us);
 /* Holds back every stream until it is let go. */
 void fake_hold(int is_held);
+/* Host memory from now on has a device address where the host faults. */
+void fake_alias(int on);
 /* Device memory, streams, events, kernels, host memory, registrations and open
  * devices that exist. */
 long fake_live(void);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backend_test.h - what the tests of all backends share.  They drive the ops
+ * table directly, as the core does.
+ */
+#ifndef TESTS_BACKENDS_BACKEND_TEST_H
+#define TESTS_BACKENDS_BACKEND_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "hal/backend.h"
+
+/* The backend's own words with a failure. */
+#define OK(call)                                                \
+    do {                                                        \
+        halError_t ok_ = (call);                                \
+        if (ok_ != halSuccess)                                  \
+            fail_msg("%s: %s: %s", #call, halGetErrorName(ok_), \
+                     halGetErrorDetail());                      \
+    } while (0)
+
+static inline double now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static inline void sleep_ms(long ms)
+{
+    const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+    nanosleep(&t, NULL);
+}
+
+/* What `command PATH -` writes to PATH when it is given the text; free() it. */
+static inline void test_compile(const char *command, const char *text,
+                                void **out_blob, size_t *out_size)
+{
+    char path[] = "/tmp/halcyon-test-XXXXXX", line[256];
+    int fd = mkstemp(path);
+    FILE *f;
+    long size;
+
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(line, sizeof line, "%s %s -", command, path);
+    f = popen(line, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(pclose(f), 0);
+    f = fopen(path, "rb");
+    assert_non_null(f);
+    fseek(f, 0, SEEK_END);
+    size = ftell(f);
+    rewind(f);
+    *out_blob = malloc((size_t)size);
+    *out_size = (size_t)size;
+    assert_int_equal(fread(*out_blob, 1, (size_t)size, f), size);
+    fclose(f);
+    unlink(path);
+}
+
+static inline union hal_arg arg_scalar(uint32_t value)
+{
+    union hal_arg arg;
+
+    memset(&arg, 0, sizeof arg);
+    arg.scalar = value;
+    return arg;
+}
+
+/* A launch of `groups` x 1 x 1. */
+static inline halError_t test_run(struct hal_dev *dev, void *stream,
+                                  void *kernel, uint32_t groups,
+                                  const union hal_arg *args, uint32_t n_args)
+{
+    const struct hal_launch launch = { .grid = { groups, 1, 1 },
+                                       .n_args = n_args,
+                                       .args = args };
+
+    return dev->ops->launch(dev, stream, kernel, &launch);
+}
+
+#endif
