@@ -2,8 +2,8 @@
 /*
  * cache.c - compiled code on disk.  An entry is one file: header, then bytes.
  * Invariant: a name holds a whole entry or none (written aside, then renamed),
- * and an entry is used only if its key, size and hash match.  A directory that
- * others may write to is not used: what lies in it becomes code.
+ * and an entry is used only if its key, size and hash match.  A directory or
+ * an entry that others may write to is not used: it becomes code.
  */
 #include "compiler/compile.h"
 #include "compiler/halbin_internal.h"
@@ -121,9 +121,9 @@ int cache_get(const struct cache_key *key, const char *kind, void **out_bytes,
 
     if (!key_path(key, kind, dir, path) || !is_ours(dir))
         return 0;
-    e = file_read(path, ENTRY_LIMIT, &bytes, &size);
+    e = file_read_own(path, ENTRY_LIMIT, &bytes, &size);
     if (e) {
-        /* a thing that is no readable file blocks the name for good */
+        /* what is no file of ours blocks the name for good */
         if (e != ENOENT && e != ENOMEM)
             unlink(path);
         return 0;

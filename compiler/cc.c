@@ -24,10 +24,6 @@
     "-Wl,-z,noseparate-code "                                            \
     "-Wl,-s"
 
-/* The slowest stock kernel takes some seconds; a compiler that needs minutes
- * hangs.  $HALCYON_CC_TIMEOUT (seconds) overrides. */
-#define LIMIT_S 300u
-
 #define OBJECT_LIMIT ((size_t)256 << 20)
 
 int cc_can_build(const struct variant *v)
@@ -40,13 +36,6 @@ int cc_can_build(const struct variant *v)
     const uint64_t own = HAL_CAP_CPU_OTHER;
 #endif
     return v->target == HAL_TARGET_CPU && (v->caps & ~own) == 0;
-}
-
-static unsigned limit_s(void)
-{
-    long s = strtol(setting("HALCYON_CC_TIMEOUT", "0"), NULL, 10);
-
-    return s > 0 && s < 86400 ? (unsigned)s : LIMIT_S;
 }
 
 /* ---- a command line ------------------------------------------------------ */
@@ -221,6 +210,11 @@ static enum compile_status io_error(struct hal_message *msg, const char *what,
     return error == ENOMEM ? COMPILE_NO_MEMORY : COMPILE_IO;
 }
 
+static int is_object(const void *bytes, size_t size)
+{
+    return size >= sizeof(Elf32_Ehdr) && !memcmp(bytes, ELFMAG, SELFMAG);
+}
+
 /* What a compiler that said yes has written. */
 static enum compile_status read_object(const char *path, const char *name,
                                        void **out_bytes, size_t *out_size,
@@ -232,7 +226,7 @@ static enum compile_status read_object(const char *path, const char *name,
 
     if (e && e != ENOENT && e != EINVAL && e != EISDIR)
         return io_error(msg, "read", path, e);
-    if (e || size < SELFMAG || memcmp(bytes, ELFMAG, SELFMAG) != 0) {
+    if (e || !is_object(bytes, size)) {
         free(bytes);
         snprintf(msg->text, sizeof msg->text,
                  "%.200s:1: the compiler (%.100s) wrote no shared object", name,
@@ -253,9 +247,12 @@ static enum compile_status compile_in(const char *dir, struct command *c,
 {
     struct tool_result r = { 0 };
     enum compile_status st;
+    unsigned limit_s = tool_limit_s(name, msg);
     char path[4200];
     int e;
 
+    if (!limit_s)
+        return COMPILE_ERROR;
     for (uint32_t i = 0; i < n_texts; i++) {
         snprintf(path, sizeof path, "%s/%u.c", dir, i);
         e = file_write_new(path, texts[i], strlen(texts[i]));
@@ -268,13 +265,12 @@ static enum compile_status compile_in(const char *dir, struct command *c,
     add_arg(c, path, strlen(path));
     if (c->failed)
         return io_error(msg, "compile", name, ENOMEM);
-    e = tool_run(c->argv, limit_s(), &r);
+    e = tool_run(c->argv, limit_s, &r);
     if (e) {
         st = tool_missing(e, msg);
     } else if (r.timed_out) {
         snprintf(msg->text, sizeof msg->text,
-                 "%.200s:1: the C compiler took more than %u s", name,
-                 limit_s());
+                 "%.200s:1: the C compiler took more than %u s", name, limit_s);
         st = COMPILE_ERROR;
     } else if (r.exit_status == 127 && r.output.size == 0) {
         st = tool_missing(ENOENT, msg); /* how old libcs say ENOENT */
@@ -307,7 +303,9 @@ enum compile_status cc_compile(const char *const *texts, uint32_t n_texts,
     keyed = use_cache && make_key(texts, n_texts, &c, &key);
     if (keyed && cache_get(&key, "so", out_bytes, out_size)) {
         st = COMPILE_OK;
-        goto out;
+        if (is_object(*out_bytes, *out_size))
+            goto out;
+        free(*out_bytes); /* whole, and yet nothing that a compiler made */
     }
     e = temp_dir_make(dir);
     if (e) {

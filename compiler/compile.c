@@ -184,9 +184,9 @@ static enum compile_status kernel_of(struct job *j, const struct reflection *r,
         if (same_params(&k->desc, r))
             return COMPILE_OK;
         snprintf(j->msg->text, sizeof j->msg->text,
-                 "%.200s:1: kernel '%s' has other parameters in the variant "
+                 "%s:%u: kernel '%s' has other parameters in the variant "
                  "%s than before",
-                 j->req->name, r->name, variant);
+                 r->file, r->line, r->name, variant);
         return COMPILE_ERROR;
     }
     if (!grow((void **)&j->kernels, i, &j->room, sizeof *j->kernels))
@@ -223,9 +223,8 @@ static enum compile_status check_limits(struct job *j, const struct step *s,
     if (!what)
         return COMPILE_OK;
     snprintf(j->msg->text, sizeof j->msg->text,
-             "%.200s:1: kernel '%s' (%s) wants %u %s; the device has %u at "
-             "most",
-             j->req->name, r->name, s->variant->name, is, what, most);
+             "%s:%u: kernel '%s' (%s) wants %u %s; the device has %u at most",
+             r->file, r->line, r->name, s->variant->name, is, what, most);
     return COMPILE_ERROR;
 }
 
@@ -322,9 +321,9 @@ static enum compile_status expand_instance(struct job *j, const struct step *s,
     st = reflect_instance(j, &e, &list, &n, &skipped, &seen);
     if (st == COMPILE_OK && !skipped && n > 1 && seen != n) {
         snprintf(j->msg->text, sizeof j->msg->text,
-                 "%.200s:1: %u kernels, but %u KERNEL(...) { } in the file; "
+                 "%s:%u: %u kernels, but %u KERNEL(...) { } in the file; "
                  "several kernels must each be written out",
-                 j->req->name, n, seen);
+                 list[n - 1].file, list[n - 1].line, n, seen);
         st = COMPILE_ERROR;
     }
     for (uint32_t k = 0; k < n && st == COMPILE_OK; k++) {

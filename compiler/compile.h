@@ -65,8 +65,9 @@ enum compile_status compile_expand(const struct compile_request *req,
 /*
  * $HALCYON_CACHE_DIR, else $XDG_CACHE_HOME/halcyon, else ~/.cache/halcyon.
  * Entries are written to a temporary name and renamed; each carries its key,
- * size and hash, and one that does not match is a miss and is removed.  Safe
- * under any number of processes and threads.  Failures are misses.
+ * size and hash; one that does not match, or that others may write to, is a
+ * miss and is removed.  Safe under any number of processes and threads.
+ * Failures are misses.
  */
 struct cache_key {
     uint64_t hash[2];

@@ -143,7 +143,6 @@ enum compile_status expansion_run(const struct expansion *e,
         .include_dir = req->include_dir,
         .variant = e->variant->name,
         .only_kernel = e->only_kernel,
-        .no_markers = e->meta,
     };
     struct pp_result r = { 0 };
     enum compile_status st;

@@ -38,16 +38,54 @@ enum compile_status expansion_run(const struct expansion *e,
                                   struct pp_result *out,
                                   struct hal_message *msg);
 
+/* ---- meta_text.c --------------------------------------------------------- */
+
+#define META_FILE_ROOM 201 /* a file's name in a message, with the NUL */
+
+/* A meta expansion. */
+struct meta_text {
+    char *text; /* its directives blanked */
+    /* private: the text as it was, and a cursor in it */
+    const char *source_name, *original, *at, *file;
+    size_t file_size;
+    uint32_t line;
+};
+
+/* 0 without memory; `text` must outlive it. */
+int meta_text_open(struct meta_text *m, const char *source_name,
+                   const char *text);
+void meta_text_close(struct meta_text *m);
+/* The line, and the file's name, of a place in m->text.  Fast when places are
+ * asked for in their order. */
+uint32_t meta_where(struct meta_text *m, const char *at, char *out_file,
+                    size_t room);
+/* Writes "file:line: ..." about that place. */
+void meta_complain(struct meta_text *m, const char *at, struct hal_message *msg,
+                   const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ---- rules.c ------------------------------------------------------------- */
+
+/* Whether group statements and names are such that all targets agree. */
+enum compile_status rules_check(struct meta_text *meta,
+                                struct hal_message *msg);
+/* Why a kernel, parameter, function or variable cannot have this name, as the
+ * end of a sentence; NULL if it can. */
+const char *rules_name_fault(const char *name, size_t size, int is_function);
+
 /* ---- reflect.c ----------------------------------------------------------- */
 
 struct reflection {
     char name[HAL_NAME_MAX + 1];
+    char file[META_FILE_ROOM]; /* where the KERNEL is */
+    uint32_t line;
     uint32_t n_params;
     struct hal_param params[HAL_PARAMS_MAX];
     uint32_t group, chunk, shared_bytes, priv_bytes;
 };
 
-/* Reads the @kernel records of a meta expansion; *out is malloc'ed. */
+/* Reads the @kernel records of a meta expansion, and checks what else is in it
+ * by the rules; *out is malloc'ed. */
 enum compile_status reflect(const char *source_name, const char *text,
                             struct reflection **out, uint32_t *out_n,
                             struct hal_message *msg);

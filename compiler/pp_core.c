@@ -32,21 +32,14 @@ _Noreturn void pp_fail(struct pp *pp, const struct pp_file *file, uint32_t line,
     longjmp(pp->failed, 1);
 }
 
-static const struct pp_file *current_file(const struct pp *pp)
-{
-    return pp->pending ? pp->pending->file : pp->out_file;
-}
-
 void *pp_alloc(struct pp *pp, size_t size_bytes)
 {
     void *p = arena_alloc(&pp->arena, size_bytes);
 
     if (!p) {
-        uint32_t line = pp->pending ? pp->pending->line : pp->out_line;
-
         if (pp->arena.limit_bytes - pp->arena.used_bytes > size_bytes + 16)
             pp->status = COMPILE_NO_MEMORY;
-        pp_fail(pp, current_file(pp), line,
+        pp_fail(pp, pp->here_file, pp->here_line,
                 "the expansion takes more than %zu MiB (a macro that doubles "
                 "itself, or an #include of itself?)",
                 pp->arena.limit_bytes >> 20);
@@ -57,8 +50,7 @@ void *pp_alloc(struct pp *pp, size_t size_bytes)
 void pp_step(struct pp *pp, uint64_t n)
 {
     if (pp->steps_left < n)
-        pp_fail(pp, current_file(pp),
-                pp->pending ? pp->pending->line : pp->out_line,
+        pp_fail(pp, pp->here_file, pp->here_line,
                 "the expansion takes too many steps");
     pp->steps_left -= n;
 }
@@ -176,7 +168,7 @@ static void check_output(struct pp *pp)
         return;
     if (pp->out.size < PP_OUTPUT_LIMIT / 2)
         pp->status = COMPILE_NO_MEMORY;
-    pp_fail(pp, pp->out_file, pp->out_line,
+    pp_fail(pp, pp->here_file, pp->here_line,
             "the expansion is longer than %zu MiB", PP_OUTPUT_LIMIT >> 20);
 }
 
@@ -185,6 +177,8 @@ void pp_print(struct pp *pp, struct pp_token *list)
     for (struct pp_token *t = list; t; t = t->next) {
         if (t->kind == PP_PLACE || !t->length)
             continue;
+        pp->here_file = t->file;
+        pp->here_line = t->line;
         go_to(pp, t->file, t->line, 0);
         print_token(pp, t);
         check_output(pp);

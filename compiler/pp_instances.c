@@ -110,7 +110,8 @@ static void read_all(struct reader *r, const char *name, const char *text)
     struct pp_token *t, *last, *next;
 
     file->name = memcpy(pp_alloc(r->pp, strlen(name) + 1), name, strlen(name));
-    for (t = pp_lex(r->pp, file, text, 1); t; t = next) {
+    t = pp_lex(r->pp, file, pp_text_start(text), 1);
+    for (; t; t = next) {
         next = t->next;
         if (!t->bol || !pp_is(t, "#"))
             continue;
@@ -153,6 +154,7 @@ enum compile_status pp_instances_read(const char *name, const char *text,
     pp->msg = msg;
     pp->arena.limit_bytes = PP_MEMORY_LIMIT;
     pp->steps_left = PP_STEP_LIMIT;
+    pp->here_line = 1;
     r->pp = pp;
     read_or_fail(r, name, text);
     st = pp->status;

@@ -90,6 +90,10 @@ struct pp {
     uint32_t counter;
     uint32_t include_depth;
 
+    /* the token at hand, for messages about no token */
+    const struct pp_file *here_file;
+    uint32_t here_line;
+
     /* text between directives, expanded as one list so that calls may span
      * lines */
     struct pp_token *pending, **pending_end;
@@ -124,6 +128,9 @@ void pp_print_line(struct pp *pp, const struct pp_token *hash);
 char *pp_spell(struct pp *pp, const struct pp_token *list, size_t *out_size);
 
 /* ---- pp_lex.c ----------------------------------------------------------- */
+
+/* Behind the byte order mark that some editors begin a file with. */
+const char *pp_text_start(const char *text);
 
 struct pp_token *pp_lex(struct pp *pp, const struct pp_file *file,
                         const char *text, uint32_t first_line);

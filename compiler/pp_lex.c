@@ -107,17 +107,26 @@ static int skip_blank(struct pp *pp, const struct pp_file *file,
     return 0;
 }
 
+const char *pp_text_start(const char *text)
+{
+    return strncmp(text, "\xef\xbb\xbf", 3) ? text : text + 3;
+}
+
 struct pp_token *pp_lex(struct pp *pp, const struct pp_file *file,
                         const char *text, uint32_t first_line)
 {
-    struct lexer lx = { join_lines(pp, text), first_line, 0, 1 };
+    struct lexer lx = { NULL, first_line, 0, 1 };
     struct pp_token *list = NULL, **end = &list;
 
+    pp->here_file = file;
+    pp->here_line = first_line;
+    lx.p = join_lines(pp, text);
     while (skip_blank(pp, file, &lx)) {
         struct pp_token *t = pp_alloc(pp, sizeof *t);
         const char *p = lx.p;
         size_t n;
 
+        pp->here_line = lx.line;
         pp_step(pp, 1);
         if (isalpha((unsigned char)*p) || *p == '_') {
             for (n = 1; is_ident(p[n]); n++)

@@ -519,12 +519,14 @@ struct pp_token *pp_expand(struct pp *pp, struct pp_token *list, uint32_t depth)
 
     list_init(&out);
     if (depth > PP_EXPAND_DEPTH)
-        pp_fail(pp, list ? list->file : NULL, list ? list->line : 0,
+        pp_fail(pp, pp->here_file, pp->here_line,
                 "macro calls are nested deeper than %d", PP_EXPAND_DEPTH);
     for (; t; t = next) {
         struct call c = { .name = t, .depth = depth };
 
         next = t->next;
+        pp->here_file = t->file;
+        pp->here_line = t->line;
         pp_step(pp, 1);
         if (t->kind == PP_IDENT && t->symbol->builtin) {
             list_add(&out, builtin(pp, t));

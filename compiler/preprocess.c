@@ -375,7 +375,8 @@ static void do_directive(struct pp *pp, struct pp_file *file,
 static void do_file(struct pp *pp, struct pp_file *file, const char *text)
 {
     struct conds *conds = pp_alloc(pp, sizeof *conds);
-    struct pp_token *t = pp_lex(pp, file, text, 1), *next, *last;
+    struct pp_token *t = pp_lex(pp, file, pp_text_start(text), 1);
+    struct pp_token *next, *last;
 
     conds->live = 1;
     pp->include_depth++;
@@ -463,6 +464,7 @@ enum compile_status pp_run(const struct pp_options *options,
         options->memory_limit ? options->memory_limit : PP_MEMORY_LIMIT;
     pp->steps_left = options->step_limit ? options->step_limit : PP_STEP_LIMIT;
     pp->out.limit_bytes = PP_OUTPUT_LIMIT;
+    pp->here_line = 1;
     pp->pending_end = &pp->pending;
     if (!setjmp(pp->failed))
         run(pp);

@@ -2,7 +2,7 @@
 /*
  * reflect.c - reads what KERNEL expands to under HAL_META:
  *
- *   @kernel NAME GROUP CHUNK SHARED PRIV : KIND TYPE NAME COUNT ; ... @end
+ *   @kernel NAME GROUP CHUNK SHARED PRIV : KIND, TYPE, NAME, COUNT; ... @end
  *
  * The four numbers and the counts are constant expressions.  SHARED and PRIV
  * are what the target adds to the LOCAL and PRIV parameters.  All else in the
@@ -22,8 +22,9 @@
 #define BYTES_MAX ((int64_t)1 << 30)
 
 struct reader {
-    const char *source, *at;
-    struct reflection *k; /* the current one */
+    struct meta_text meta;
+    const char *at, *here; /* here: the word or number that was read last */
+    struct reflection *k;  /* the current one */
     struct hal_message *msg;
     int failed;
     int seen_memory; /* a LOCAL or PRIV: no launch argument may follow */
@@ -44,34 +45,50 @@ static const struct {
 __attribute__((format(printf, 2, 3))) static void
 complain(struct reader *r, const char *format, ...)
 {
+    struct hal_message what;
     va_list args;
-    int n;
 
     if (r->failed)
         return;
     r->failed = 1;
-    n = snprintf(r->msg->text, sizeof r->msg->text,
-                 "%.200s:1: kernel '%.63s': ", r->source, r->k->name);
     va_start(args, format);
-    vsnprintf(r->msg->text + n, sizeof r->msg->text - (size_t)n, format, args);
+    vsnprintf(what.text, sizeof what.text, format, args);
     va_end(args);
+    meta_complain(&r->meta, r->here, r->msg, "kernel%s%.63s%s: %s",
+                  r->k->name[0] ? " '" : "", r->k->name,
+                  r->k->name[0] ? "'" : "", what.text);
+}
+
+static void skip_blank(struct reader *r)
+{
+    r->at += strspn(r->at, " \t\n");
+    r->here = r->at;
 }
 
 static int take(struct reader *r, const char *text)
 {
     size_t n = strlen(text);
+    const char *p = r->at + strspn(r->at, " \t\n");
 
-    r->at += strspn(r->at, " \t\n");
-    if (strncmp(r->at, text, n) != 0)
+    if (strncmp(p, text, n) != 0)
         return 0;
-    r->at += n;
+    r->at = p + n;
     return 1;
+}
+
+/* How much of what comes is put into a message: up to the line's end. */
+static int shown(const struct reader *r)
+{
+    size_t n = strcspn(r->at, ";\n");
+
+    return n > 40 ? 40 : (int)n;
 }
 
 static void want(struct reader *r, const char *text)
 {
     if (!r->failed && !take(r, text))
-        complain(r, "the reflection record lacks '%s' at '%.30s'", text, r->at);
+        complain(r, "the reflection record lacks '%s' at '%.*s'", text,
+                 shown(r), r->at);
 }
 
 /* An identifier of less than `room` characters. */
@@ -79,14 +96,15 @@ static void word(struct reader *r, char *out, size_t room)
 {
     size_t n = 0;
 
-    r->at += strspn(r->at, " \t\n");
+    skip_blank(r);
     while (isalnum((unsigned char)r->at[n]) || r->at[n] == '_')
         n++;
     if (!n)
-        complain(r, "the reflection record lacks a name at '%.30s'", r->at);
+        complain(r, "the reflection record lacks a name at '%.*s'", shown(r),
+                 r->at);
     if (n >= room) {
-        complain(r, "the name '%.70s' is longer than %zu characters", r->at,
-                 room - 1);
+        complain(r, "the name '%.20s...' has %zu characters; the limit is %zu",
+                 r->at, n, room - 1);
         n = room - 1;
     }
     memcpy(out, r->at, n);
@@ -101,8 +119,9 @@ static uint32_t constant(struct reader *r, const char *what, int64_t least)
 
     if (r->failed)
         return 0;
+    skip_blank(r);
     if (pp_evaluate(r->at, &v, 1, &r->at, &why) != 1)
-        complain(r, "%s: %s, at '%.40s'", what, why, r->at);
+        complain(r, "%s: %s, at '%.*s'", what, why, shown(r), r->at);
     else if (v < least || v > BYTES_MAX)
         complain(r, "%s is %lld", what, (long long)v);
     return (uint32_t)v;
@@ -183,13 +202,32 @@ static void read_argument(struct reader *r, const char *kind, const char *type,
     constant(r, "a count", 0);
 }
 
+static void check_name(struct reader *r, const char *name, int is_kernel)
+{
+    const char *why = rules_name_fault(name, strlen(name), is_kernel);
+
+    if (!r->failed && why)
+        complain(r,
+                 "the name '%s' %s; every device compiles this source: "
+                 "take another name",
+                 name, why);
+}
+
 static void read_param(struct reader *r)
 {
     char kind[16], type[HAL_NAME_MAX + 1], name[HAL_NAME_MAX + 1];
 
     word(r, kind, sizeof kind);
+    if (!take(r, ","))
+        complain(r, "a parameter is missing, or none of IN OUT INOUT IN16 "
+                    "OUT16 ARG LOCAL PRIV");
     word(r, type, sizeof type);
+    want(r, ",");
     word(r, name, sizeof name);
+    if (!strcmp(kind, "too") && !strcmp(type, "many"))
+        complain(r, "more than 36 parameters");
+    check_name(r, name, 0);
+    want(r, ",");
     if (r->failed)
         return;
     if (!strcmp(kind, "local") || !strcmp(kind, "priv")) {
@@ -211,6 +249,8 @@ static void read_kernel(struct reader *r)
     uint32_t shared, priv;
 
     word(r, r->k->name, sizeof r->k->name);
+    r->k->line = meta_where(&r->meta, r->here, r->k->file, sizeof r->k->file);
+    check_name(r, r->k->name, 1);
     if (!r->failed && isdigit((unsigned char)r->k->name[0]))
         complain(r, "a name must not begin with a digit");
     r->k->group = constant(r, "GROUP", 1);
@@ -242,38 +282,54 @@ static const char *next_record(const char *text)
     return NULL;
 }
 
+/* Reads all records; *out is malloc'ed even when it fails. */
+static enum compile_status
+read_records(struct reader *r, struct reflection **out, uint32_t *out_n)
+{
+    uint32_t room = 0;
+
+    while (!r->failed && (r->at = next_record(r->at))) {
+        if (*out_n == KERNELS_MAX) {
+            r->here = r->at;
+            complain(r, "it and %d others are too many for one file",
+                     KERNELS_MAX);
+            break;
+        }
+        if (*out_n == room) {
+            struct reflection *more;
+
+            room = room ? room * 2 : 4;
+            more = realloc(*out, room * sizeof **out);
+            if (!more)
+                return COMPILE_NO_MEMORY;
+            *out = more;
+        }
+        r->k = &(*out)[(*out_n)++];
+        memset(r->k, 0, sizeof *r->k);
+        read_kernel(r);
+    }
+    return r->failed ? COMPILE_ERROR : rules_check(&r->meta, r->msg);
+}
+
 enum compile_status reflect(const char *source_name, const char *text,
                             struct reflection **out, uint32_t *out_n,
                             struct hal_message *msg)
 {
-    struct reader r = { .source = source_name, .at = text, .msg = msg };
-    struct reflection *list = NULL, *more;
-    uint32_t n = 0, room = 0;
+    struct reader r = { .msg = msg };
+    struct reflection *list = NULL;
+    enum compile_status st = COMPILE_NO_MEMORY;
+    uint32_t n = 0;
 
-    while (!r.failed && (r.at = next_record(r.at))) {
-        if (n == KERNELS_MAX) {
-            r.k = &list[n - 1];
-            complain(&r, "more than %d kernels in the file", KERNELS_MAX);
-            break;
-        }
-        if (n == room) {
-            room = room ? room * 2 : 4;
-            more = realloc(list, room * sizeof *list);
-            if (!more) {
-                snprintf(msg->text, sizeof msg->text, "%.200s: no memory",
-                         source_name);
-                free(list);
-                return COMPILE_NO_MEMORY;
-            }
-            list = more;
-        }
-        r.k = &list[n++];
-        memset(r.k, 0, sizeof *r.k);
-        read_kernel(&r);
+    if (meta_text_open(&r.meta, source_name, text)) {
+        r.at = r.here = r.meta.text;
+        st = read_records(&r, &list, &n);
     }
-    if (r.failed) {
+    if (st == COMPILE_NO_MEMORY)
+        snprintf(msg->text, sizeof msg->text, "%.200s: no memory", source_name);
+    meta_text_close(&r.meta);
+    if (st != COMPILE_OK) {
         free(list);
-        return COMPILE_ERROR;
+        return st;
     }
     *out = list;
     *out_n = n;

@@ -132,6 +132,14 @@ static enum compile_status open_tool(struct hal_message *msg)
     return st;
 }
 
+/* A header of five words that begins with SPIR-V's magic number. */
+static int is_spirv(const void *bytes, size_t size)
+{
+    static const uint32_t magic = 0x07230203; /* this machine's byte order */
+
+    return size >= 20 && size % 4 == 0 && !memcmp(bytes, &magic, 4);
+}
+
 /* ---- by the library ------------------------------------------------------ */
 
 static enum compile_status take_result(shaderc_compilation_result_t result,
@@ -197,9 +205,6 @@ static enum compile_status run_library(const char *text, const char *name,
 
 /* ---- by the program ------------------------------------------------------ */
 
-/* glslc takes seconds for the largest kernels; minutes mean that it hangs. */
-#define LIMIT_S 300u
-
 #define SPIRV_LIMIT ((size_t)64 << 20)
 
 static enum compile_status run_in(const char *dir, const char *text,
@@ -213,11 +218,14 @@ static enum compile_status run_in(const char *dir, const char *text,
                                          "-fshader-stage=comp",
                                          "-o" };
     char *argv[16], in[TEMP_DIR_ROOM + 16], out[TEMP_DIR_ROOM + 16];
+    unsigned limit_s = tool_limit_s(name, msg);
     struct tool_result r = { 0 };
     enum compile_status st = COMPILE_OK;
     size_t n = 0;
     int e;
 
+    if (!limit_s)
+        return COMPILE_ERROR;
     snprintf(in, sizeof in, "%s/in.comp", dir);
     snprintf(out, sizeof out, "%s/out.spv", dir);
     argv[n++] = sc.glslc;
@@ -228,10 +236,10 @@ static enum compile_status run_in(const char *dir, const char *text,
     argv[n] = NULL;
     e = file_write_new(in, text, strlen(text));
     if (!e)
-        e = tool_run(argv, LIMIT_S, &r);
+        e = tool_run(argv, limit_s, &r);
     if (!e && r.timed_out) {
         snprintf(msg->text, sizeof msg->text,
-                 "%.200s:1: glslc took more than %u s", name, LIMIT_S);
+                 "%.200s:1: glslc took more than %u s", name, limit_s);
         st = COMPILE_ERROR;
     } else if (!e && r.exit_status != 0) {
         first_complaint(r.output.bytes ? r.output.bytes : "", name, msg);
@@ -280,11 +288,21 @@ enum compile_status spirv_compile(const char *text, const char *name,
         size_t sizes[] = { sizeof version, strlen(sc.identity), strlen(text) };
 
         key = cache_key_of(parts, sizes, 3);
-        if (cache_get(&key, "spv", out_bytes, out_size))
-            return COMPILE_OK;
+        if (cache_get(&key, "spv", out_bytes, out_size)) {
+            if (is_spirv(*out_bytes, *out_size))
+                return COMPILE_OK;
+            free(*out_bytes);
+        }
     }
     st = (sc.way == LIBRARY ? run_library : run_program)(text, name, out_bytes,
                                                          out_size, msg);
+    if (st == COMPILE_OK && !is_spirv(*out_bytes, *out_size)) {
+        free(*out_bytes);
+        snprintf(msg->text, sizeof msg->text,
+                 "%.200s:1: the GLSL compiler (%.100s) made no SPIR-V", name,
+                 sc.way == LIBRARY ? "libshaderc" : sc.glslc);
+        st = COMPILE_ERROR;
+    }
     if (st == COMPILE_OK && use_cache)
         cache_put(&key, "spv", *out_bytes, *out_size);
     return st;

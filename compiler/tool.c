@@ -148,6 +148,27 @@ const char *setting(const char *name, const char *otherwise)
     return s && *s ? s : otherwise;
 }
 
+/* The slowest stock kernel takes some seconds; a compiler that needs minutes
+ * hangs. */
+#define LIMIT_S     300
+#define LIMIT_S_MAX 86400
+
+unsigned tool_limit_s(const char *name, struct hal_message *msg)
+{
+    const char *text = setting("HALCYON_CC_TIMEOUT", NULL);
+    char *end = NULL;
+    long s = text ? strtol(text, &end, 10) : LIMIT_S;
+
+    if (!text ||
+        (*text >= '0' && *text <= '9' && !*end && s > 0 && s <= LIMIT_S_MAX))
+        return (unsigned)s;
+    snprintf(msg->text, sizeof msg->text,
+             "%.200s:1: HALCYON_CC_TIMEOUT is '%.40s'; it takes the seconds "
+             "that a compiler may run, from 1 to %d",
+             name, text, LIMIT_S_MAX);
+    return 0;
+}
+
 int temp_dir_make(char out[TEMP_DIR_ROOM])
 {
     snprintf(out, TEMP_DIR_ROOM, "%.4000s/halcyon-XXXXXX",
@@ -209,10 +230,12 @@ static int read_all(int fd, char *p, size_t size)
     return 0;
 }
 
-int file_read(const char *path, size_t limit_bytes, void **out_bytes,
-              size_t *out_size)
+static int read_file(const char *path, int own, size_t limit_bytes,
+                     void **out_bytes, size_t *out_size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), e = 0;
+    int fd = open(path,
+                  O_RDONLY | O_CLOEXEC | O_NONBLOCK | (own ? O_NOFOLLOW : 0)),
+        e = 0;
     struct stat is;
     char *bytes = NULL;
     size_t size = 0;
@@ -223,6 +246,8 @@ int file_read(const char *path, size_t limit_bytes, void **out_bytes,
         e = errno;
     else if (!S_ISREG(is.st_mode))
         e = S_ISDIR(is.st_mode) ? EISDIR : EINVAL;
+    else if (own && (is.st_uid != geteuid() || (is.st_mode & 022)))
+        e = EPERM;
     else if ((uint64_t)is.st_size > limit_bytes)
         e = EFBIG;
     if (!e) {
@@ -239,4 +264,16 @@ int file_read(const char *path, size_t limit_bytes, void **out_bytes,
     *out_bytes = bytes;
     *out_size = size;
     return 0;
+}
+
+int file_read(const char *path, size_t limit_bytes, void **out_bytes,
+              size_t *out_size)
+{
+    return read_file(path, 0, limit_bytes, out_bytes, out_size);
+}
+
+int file_read_own(const char *path, size_t limit_bytes, void **out_bytes,
+                  size_t *out_size)
+{
+    return read_file(path, 1, limit_bytes, out_bytes, out_size);
 }

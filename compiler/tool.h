@@ -6,6 +6,7 @@
 #ifndef COMPILER_TOOL_H
 #define COMPILER_TOOL_H
 
+#include "compiler/halbin.h"
 #include "compiler/memory.h"
 
 struct tool_result {
@@ -18,6 +19,10 @@ struct tool_result {
  * errno if it could not be started (ENOENT: no such program).  The caller
  * frees result->output. */
 int tool_run(char *const argv[], unsigned limit_s, struct tool_result *result);
+
+/* How many seconds a compiler may take: $HALCYON_CC_TIMEOUT, else 300.  0
+ * after a message about `name` if the variable says no such number. */
+unsigned tool_limit_s(const char *name, struct hal_message *msg);
 
 /* A new directory of ours alone under $TMPDIR or /tmp.  0, or an errno; out has
  * the name either way. */
@@ -34,5 +39,9 @@ int file_write_new(const char *path, const void *bytes, size_t size);
 /* 0, or an errno; *out_bytes is malloc'ed.  EFBIG beyond limit_bytes. */
 int file_read(const char *path, size_t limit_bytes, void **out_bytes,
               size_t *out_size);
+/* The same; EPERM if the file is a link or another user's, or if others may
+ * write to it. */
+int file_read_own(const char *path, size_t limit_bytes, void **out_bytes,
+                  size_t *out_size);
 
 #endif

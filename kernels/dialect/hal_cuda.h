@@ -54,8 +54,10 @@ typedef uint hal_T_u32;
             T q = __shfl_xor_sync(0xffffffffu, v, m); \
             v = OP(q, v);                             \
         }                                             \
-        if (GROUP == 32)                              \
+        if (GROUP == 32) {                            \
+            __syncwarp();                             \
             return v;                                 \
+        }                                             \
         if ((hal_lid & 31u) == 0u)                    \
             s[hal_lid >> 5] = IN_(v);                 \
         __syncthreads();                              \

@@ -36,7 +36,7 @@
  *         LDL16 and STL16 let count be a multiple of 16.  Keep the sum of all
  *         below 28 KiB for devices that have no more
  *     PRIV(type, n, count)    memory of each thread that outlives SYNC, named
- *         MY(n)[j] inside EACH: float, int, uint or v16
+ *         MY(n)[j] inside EACH(t), the index called t: float, int, uint or v16
  *
  * Storage formats: f32 bf16 f16 e4m3, read as float; i8 i16 i32, read as int;
  * u8 u16 u32, read as uint.  (e4m3 is read only.)
@@ -55,7 +55,9 @@
  *     GRID(i, n) stmt         i in [0, n) spread over the whole grid
  *     VGRID(i, k, n) stmt     VITEMS over the whole grid
  * One thread alone walks with VSTEPS(i, k, n) stmt.
- * In their bodies: no SYNC, break, return or GROUP_ operation.
+ * In their bodies: no SYNC, break, return or GROUP_ operation, and no second
+ * statement of this list.  All of it stands in the KERNEL's own body, not in
+ * a helper.  The compiler refuses the rest, on every target.
  *     SYNC      barrier: LOCAL and buffer writes before it are seen after it.
  *         All threads must get there: only under conditions that are the same
  *         for the whole group
@@ -94,8 +96,11 @@
  * NaN kept: EXP(x) LOG(x) SQRT(x) RSQRT(x) IS_NAN(x).
  *
  * Targets: HAL_CPU HAL_OPENCL HAL_GLSL HAL_CUDA, and HAL_WIDE where VW is 16.
- * Words to avoid as names: GLSL's (input, output, sample, half, filter,
- * common, active, buffer, shared) and whatever begins with hal_.
+ * Names that one of the targets reserves are refused on every target: GLSL's
+ * (input, output, sample, half, filter, common, active, buffer, shared),
+ * OpenCL's (global, local, kernel), C++'s (new, this), for kernels and helpers
+ * the built-in functions' too (step, mix, dot, clamp), and whatever begins with
+ * hal_ or gl_.  compiler/reserved.def is the list.
  *
  * Traps
  * - llvmpipe silently ends every loop after 65,535 iterations, summed over a

@@ -214,10 +214,12 @@ uint hal_f16x2(float x, float y)
 #define HAL_S_i8   uint
 #define HAL_S_u8   uint
 #define HAL_S_e4m3 uint
-#define HAL_HALF(b, i) \
-    bitfieldExtract(b[(b##_off + (i)) >> 1], int((b##_off + (i)) & 1u) * 16, 16)
-#define HAL_BYTE(b, i) \
-    bitfieldExtract(b[(b##_off + (i)) >> 2], int((b##_off + (i)) & 3u) * 8, 8)
+#define HAL_HALF(b, i)                           \
+    bitfieldExtract(b[(hal_off_##b + (i)) >> 1], \
+                    int((hal_off_##b + (i)) & 1u) * 16, 16)
+#define HAL_BYTE(b, i)                           \
+    bitfieldExtract(b[(hal_off_##b + (i)) >> 2], \
+                    int((hal_off_##b + (i)) & 3u) * 8, 8)
 /* The word's other elements may belong to another group: two atomics change
  * our bits alone, and each is independent of what the neighbours do. */
 #define HAL_PUT(b_, e_, mask_, per_, v_)                   \
@@ -228,8 +230,8 @@ uint hal_f16x2(float x, float y)
         atomicAnd(b_[hal_e / per_], ~(mask_ << hal_s));    \
         atomicOr(b_[hal_e / per_], hal_u);                 \
     }
-#define HAL_PUT16(b, i, v)    HAL_PUT(b, b##_off + (i), 0xffffu, 2u, v)
-#define HAL_PUT8(b, i, v)     HAL_PUT(b, b##_off + (i), 0xffu, 4u, v)
+#define HAL_PUT16(b, i, v)    HAL_PUT(b, hal_off_##b + (i), 0xffffu, 2u, v)
+#define HAL_PUT8(b, i, v)     HAL_PUT(b, hal_off_##b + (i), 0xffu, 4u, v)
 #define HAL_LD_bf16(b, i)     as_float(HAL_HALF(b, i) << 16)
 #define HAL_LD_f16(b, i)      as_float(hal_f16_widen(HAL_HALF(b, i)))
 #define HAL_LD_i16(b, i)      (int(HAL_HALF(b, i) << 16) >> 16)
@@ -305,7 +307,7 @@ uint hal_f16x2(float x, float y)
 #define HAL_G_OFF_out16(n)
 #define HAL_G_OFF_inout(n)
 #else
-#define HAL_AT(b, i) b[b##_off + (i)]
+#define HAL_AT(b, i) b[hal_off_##b + (i)]
 #define HAL_G_ARG_in(T, n)
 #define HAL_G_ARG_in16(T, n)
 #define HAL_G_ARG_out(T, n)
@@ -321,11 +323,11 @@ uint hal_f16x2(float x, float y)
 #define HAL_G_DECL_out(i, T, n, c)   HAL_G_BUF(i, n, HAL_S_##T, )
 #define HAL_G_DECL_out16(i, T, n, c) HAL_G_BUF(i, n, uvec4, )
 #define HAL_G_DECL_inout(i, T, n, c) HAL_G_BUF(i, n, HAL_S_##T, )
-#define HAL_G_OFF_in(n)              uint n##_off;
-#define HAL_G_OFF_in16(n)            uint n##_off;
-#define HAL_G_OFF_out(n)             uint n##_off;
-#define HAL_G_OFF_out16(n)           uint n##_off;
-#define HAL_G_OFF_inout(n)           uint n##_off;
+#define HAL_G_OFF_in(n)              uint hal_off_##n;
+#define HAL_G_OFF_in16(n)            uint hal_off_##n;
+#define HAL_G_OFF_out(n)             uint hal_off_##n;
+#define HAL_G_OFF_out16(n)           uint hal_off_##n;
+#define HAL_G_OFF_inout(n)           uint hal_off_##n;
 #endif
 
 #define KERNEL(name, ...)                                           \

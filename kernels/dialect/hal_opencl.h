@@ -245,13 +245,13 @@ HAL_PARTIAL(f16, hal_f16x16(p), hal_st_f16x16(p, v))
 /* `restrict` on the entry only: Oclgrind dies of it in inlined functions. */
 #define HAL_O_PARAM(i, k, T, n, c) HAL_O_PARAM_##k(i, T, n)
 #define HAL_O_PARAM_in(i, T, n) \
-    HAL_SEP(i) __global const hal_T_##T *restrict n##_buf, ulong n##_off
+    HAL_SEP(i) __global const hal_T_##T *restrict hal_buf_##n, ulong hal_off_##n
 #define HAL_O_PARAM_in16 HAL_O_PARAM_in
 #define HAL_O_PARAM_out(i, T, n) \
-    HAL_SEP(i) __global hal_T_##T *restrict n##_buf, ulong n##_off
+    HAL_SEP(i) __global hal_T_##T *restrict hal_buf_##n, ulong hal_off_##n
 #define HAL_O_PARAM_out16 HAL_O_PARAM_out
 #define HAL_O_PARAM_inout(i, T, n) \
-    HAL_SEP(i) __global hal_T_##T *n##_buf, ulong n##_off
+    HAL_SEP(i) __global hal_T_##T *hal_buf_##n, ulong hal_off_##n
 #define HAL_O_PARAM_arg(i, T, n) HAL_SEP(i) T n
 #define HAL_O_PARAM_local(i, T, n)
 #define HAL_O_PARAM_priv(i, T, n)
@@ -274,11 +274,12 @@ HAL_PARTIAL(f16, hal_f16x16(p), hal_st_f16x16(p, v))
 #define HAL_O_MEM_local(T, n, c)  __local T n[c];
 #define HAL_O_MEM_priv(T, n, c)   T n[c];
 #define HAL_O_PASS(i, k, T, n, c) HAL_O_PASS_##k(T, n)
-#define HAL_O_PASS_in(T, n) \
-    (__global const hal_T_##T *)((__global const char *)n##_buf + n##_off),
+#define HAL_O_PASS_in(T, n)                                           \
+    (__global const hal_T_##T *)((__global const char *)hal_buf_##n + \
+                                 hal_off_##n),
 #define HAL_O_PASS_in16 HAL_O_PASS_in
 #define HAL_O_PASS_out(T, n) \
-    (__global hal_T_##T *)((__global char *)n##_buf + n##_off),
+    (__global hal_T_##T *)((__global char *)hal_buf_##n + hal_off_##n),
 #define HAL_O_PASS_out16       HAL_O_PASS_out
 #define HAL_O_PASS_inout       HAL_O_PASS_out
 #define HAL_O_PASS_arg(T, n)   n,

@@ -51,15 +51,22 @@
 #define HAL_SEP_34 ,
 #define HAL_SEP_35 ,
 
-#define HAL_NARG(...)                                                          \
-    HAL_NARG_(__VA_ARGS__, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, \
-              23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, \
-              6, 5, 4, 3, 2, 1, 0)
-#define HAL_NARG_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t,  \
-                  u, v, w, x, y, z, aa, ab, ac, ad, ae, af, ag, ah, ai, aj, N, \
-                  ...)                                                         \
+#define HAL_NARG(...)                                                         \
+    HAL_NARG_(__VA_ARGS__, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY,    \
+              MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY,     \
+              MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY,     \
+              MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, 36, 35, 34, 33, \
+              32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, \
+              16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define HAL_NARG_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, \
+                  u, v, w, x, y, z, aa, ab, ac, ad, ae, af, ag, ah, ai, aj,   \
+                  ak, al, am, an, ao, ap, aq, ar, as, at, au, av, aw, ax, ay, \
+                  az, ba, bb, bc, bd, be, bf, bg, bh, bi, bj, bk, bl, bm, bn, \
+                  bo, bp, bq, br, bs, bt, N, ...)                             \
     N
 
+/* 37 to 72 of them: what the reflection refuses. */
+#define HAL_EMANY(M, ...)           M(0, too, many, parameters, 0)
 #define HAL_EACH(M, ...)            HAL_CAT(HAL_E, HAL_NARG(__VA_ARGS__))(M, __VA_ARGS__)
 #define HAL_E1(M, a)                HAL_AP(M, 0, a)
 #define HAL_E2(M, a, b)             HAL_E1(M, a) HAL_AP(M, 1, b)

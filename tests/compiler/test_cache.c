@@ -178,6 +178,38 @@ static void test_damage(void **state)
     expect_hit("a", "value of a");
 }
 
+/* An entry that others could have written is none, however right it looks. */
+static void test_foreign_entries(void **state)
+{
+    char path[300], real[320];
+
+    (void)state;
+    put("a", "value of a");
+    entry_path(path, sizeof path);
+    assert_int_equal(chmod(path, 0620), 0);
+    expect_miss("a", "so");
+    put("a", "value of a");
+    assert_int_equal(chmod(path, 0602), 0);
+    expect_miss("a", "so");
+    put("a", "value of a");
+    assert_int_equal(chmod(path, 0644), 0); /* to be read by all is fine */
+    expect_hit("a", "value of a");
+
+    snprintf(real, sizeof real, "%s.real", path);
+    assert_int_equal(rename(path, real), 0);
+    assert_int_equal(symlink(real, path), 0);
+    expect_miss("a", "so");
+    assert_int_equal(unlink(real), 0);
+
+    put("a", "value of a");
+    expect_hit("a", "value of a");
+    if (geteuid() != 0)
+        return; /* only root can give a file away */
+    assert_int_equal(chown(path, 12345, (gid_t)-1), 0);
+    expect_miss("a", "so");
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void test_places(void **state)
 {
     char path[300];
@@ -299,6 +331,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hit_and_miss, setup, teardown),
         cmocka_unit_test(test_keys),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_foreign_entries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_places, setup, teardown),
         cmocka_unit_test_setup_teardown(test_processes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_threads, setup, teardown),

@@ -1,56 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * compile_source and the tools behind it: one small kernel in all variants,
- * the CPU's really run, errors that name file and line on every target, tools
- * that are missing or hang, and the choice of variants.
+ * compile_source: one small kernel in all variants, the CPU's really run, the
+ * choice of variants, skips, options, and many threads at once.
  */
-#include "compiler/expand.h"
-#include "compiler/tool.h"
+#include "tests/compiler/compile_test.h"
 
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-static const char source[] = "#pragma hal instance T=f32 NAME=twice\n"
-                             "#pragma hal instance T=bf16 NAME=twice_bf16\n"
-                             "#include \"hal_dialect.h\"\n"
-                             "\n"
-                             "KERNEL(NAME, IN(T, x), OUT(T, y), ARG(uint, n))\n"
-                             "{\n"
-                             "    for (idx i = GROUP_X; i < n; i += GRID_X)\n"
-                             "        ONCE ST(T, y, i, LD(T, x, i) * 2.0f);\n"
-                             "}\n";
-
-static const struct compile_target everything[] = {
-    { HAL_TARGET_CPU, ~0ull, 0, 0 },
-    { HAL_TARGET_OPENCL, ~0ull, 0, 0 },
-    { HAL_TARGET_VULKAN, ~0ull, 0, 0 },
-    { HAL_TARGET_CUDA, ~0ull, 0, 0 },
-};
-
-static struct hal_message msg;
-
-static enum compile_status compile(const char *text,
-                                   const struct compile_target *targets,
-                                   uint32_t n, struct halbin *out)
-{
-    struct compile_request req = {
-        .source = text, .name = "t.k", .targets = targets, .n_targets = n
-    };
-
-    msg.text[0] = 0;
-    return compile_source(&req, out, &msg);
-}
 
 static const struct hal_image *image_of(const struct hal_kernel_desc *k,
                                         const char *variant)
@@ -156,69 +112,6 @@ static void test_all_variants(void **state)
     assert_int_equal(k->n_images, want);
     run_on_cpu(k, "hal_kernel_twice");
     halbin_close(&bin);
-}
-
-/* A fault in line 8 is reported as t.k:8 by every compiler that we call. */
-static void test_error_lines(void **state)
-{
-    static const struct {
-        uint8_t target;
-        const char *what;
-    } tools[] = { { HAL_TARGET_CPU, "cc" }, { HAL_TARGET_VULKAN, "GLSL" } };
-    char bad[sizeof source + 100];
-    struct halbin bin = { .n_kernels = 9 };
-    char *at;
-
-    (void)state;
-    strcpy(bad, source);
-    at = strstr(bad, "LD(T, x, i)");
-    assert_non_null(at);
-    memcpy(at, "nonsense   ", 11);
-    for (size_t i = 0; i < 2; i++) {
-        struct compile_target t = { tools[i].target, ~0ull, 0, 0 };
-
-        assert_int_equal(compile(bad, &t, 1, &bin), COMPILE_ERROR);
-        if (strncmp(msg.text, "t.k:8:", 6) != 0 ||
-            !strstr(msg.text, "nonsense"))
-            fail_msg("%s: %s", tools[i].what, msg.text);
-        assert_int_equal(bin.n_kernels, 9);
-    }
-}
-
-static void expect_error(const char *text, const char *want)
-{
-    struct halbin bin = { .n_kernels = 9 };
-
-    assert_int_equal(compile(text, &everything[1], 1, &bin), COMPILE_ERROR);
-    if (strncmp(msg.text, "t.k:", 4) != 0 || !strstr(msg.text, want))
-        fail_msg("'%s', not '%s'", msg.text, want);
-    assert_int_equal(bin.n_kernels, 9);
-}
-
-#define KERNEL_WITH(params) \
-    "#include \"hal_dialect.h\"\nKERNEL(k, " params ") { }\n"
-
-static void test_source_errors(void **state)
-{
-    (void)state;
-    expect_error("int x;\n", "no KERNEL");
-    expect_error("", "no KERNEL");
-    expect_error("#include \"nowhere.h\"\n", "t.k:1: #include");
-    expect_error("#pragma hal instance T=f32\n#pragma hal instance T=f16\n"
-                 "#include \"hal_dialect.h\"\nKERNEL(k, IN(T, x)) { }\n",
-                 "t.k:2: kernel 'k' twice: by this instance and by the one of "
-                 "line 1");
-    expect_error(KERNEL_WITH("IN(f31, x)"), "parameter 'x': 'f31' is no stor");
-    expect_error(KERNEL_WITH("ARG(f32, x)"), "parameter 'x': 'f32' is no sca");
-    expect_error(KERNEL_WITH("IN(f32, x), IN(f32, x)"), "parameter 'x' twice");
-    expect_error(KERNEL_WITH("LOCAL(float, m, N)"), "a name that is no const");
-    expect_error(KERNEL_WITH("LOCAL(float, m, 0)"), "a count is 0");
-    expect_error(KERNEL_WITH("LOCAL(float, m, 4), OUT(f32, y)"),
-                 "parameter 'y' stands after LOCAL");
-    expect_error(KERNEL_WITH("LOCAL(float, m, 4 / 0)"), "division by zero");
-    expect_error(KERNEL_WITH("LOCAL(frob, m, 4)"), "unknown type 'frob'");
-    expect_error(KERNEL_WITH("LOCAL(float, m, 1 << 29)"), "LOCAL memory");
-    expect_error("#define GROUP 0\n" KERNEL_WITH("IN(f32, x)"), "GROUP is 0");
 }
 
 static void test_memory_sizes(void **state)
@@ -374,191 +267,6 @@ static void test_expand(void **state)
     assert_non_null(strstr(msg.text, "there are 2 instances"));
 }
 
-/* ---- tools --------------------------------------------------------------- */
-
-static void write_script(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0700);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    close(fd);
-}
-
-static void test_missing_tools(void **state)
-{
-    struct compile_target cpu = { HAL_TARGET_CPU, ~0ull, 0, 0 };
-    struct halbin bin = { 0 };
-
-    (void)state;
-    setenv("HALCYON_CC", "/nowhere/cc", 1);
-    assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_NO_TOOL);
-    assert_non_null(strstr(msg.text, "/nowhere/cc"));
-    assert_non_null(strstr(msg.text, "package gcc"));
-    unsetenv("HALCYON_CC");
-}
-
-/* Must be the first test: the tool that is found stays open. */
-static void test_missing_spirv_tools(void **state)
-{
-    struct halbin bin = { 0 };
-
-    (void)state;
-    setenv("HALCYON_SHADERC", "/nowhere/libshaderc.so", 1);
-    setenv("HALCYON_GLSLC", "/nowhere/glslc", 1);
-    assert_int_equal(compile(source, &everything[2], 1, &bin), COMPILE_NO_TOOL);
-    assert_non_null(strstr(msg.text, "package glslc"));
-    /* a library that is another one */
-    setenv("HALCYON_SHADERC", "libm.so.6", 1);
-    assert_int_equal(compile(source, &everything[2], 1, &bin), COMPILE_NO_TOOL);
-    assert_non_null(strstr(msg.text, "it lacks shaderc_"));
-    unsetenv("HALCYON_SHADERC");
-    unsetenv("HALCYON_GLSLC"); /* found at the next call */
-    assert_int_equal(compile(source, &everything[2], 1, &bin), COMPILE_OK);
-    halbin_close(&bin);
-}
-
-/* The state letter in a /proc/PID/stat; 0: no such process. */
-static int file_state(const char *path)
-{
-    char line[300] = "";
-    FILE *f = fopen(path, "r");
-    const char *end;
-
-    if (!f)
-        return 0;
-    if (!fgets(line, sizeof line, f))
-        line[0] = 0;
-    fclose(f);
-    end = strrchr(line, ')');
-    return end ? end[2] : 0;
-}
-
-/* Whether the process whose id is in the file "pid" ends soon. */
-static int is_gone(const char *dir)
-{
-    char path[64], name[32];
-    void *text;
-    size_t size;
-    int gone = 0;
-
-    snprintf(path, sizeof path, "%s/pid", dir);
-    assert_int_equal(file_read(path, 100, &text, &size), 0);
-    snprintf(name, sizeof name, "/proc/%d/stat", atoi(text));
-    free(text);
-    unlink(path);
-    for (int i = 0; i < 100 && !gone; i++) {
-        /* gone, or a zombie whose new parent has not looked yet */
-        gone = file_state(name) == 'Z' || file_state(name) == 0;
-        usleep(20000);
-    }
-    return gone;
-}
-
-/* A compiler that says yes, and what it made is none. */
-static void test_lying_compiler(void **state)
-{
-    static const char *const makes[] = {
-        "",               /* no file */
-        ": > \"$out\"\n", /* an empty one */
-        "printf '\\177EL' > \"$out\"\n",
-        "echo 'no shared object' > \"$out\"\n",
-        "mkfifo \"$out\"\n",
-    };
-    char path[] = "/tmp/halcyon-test-XXXXXX", text[200], says[100];
-    struct compile_target cpu = { HAL_TARGET_CPU, ~0ull, 0, 0 };
-    struct halbin bin = { 0 };
-    int fd = mkstemp(path);
-
-    (void)state;
-    assert_true(fd >= 0);
-    close(fd);
-    assert_int_equal(chmod(path, 0700), 0);
-    setenv("HALCYON_CC", path, 1);
-    snprintf(says, sizeof says, "the compiler (%s) wrote no shared object",
-             path);
-    for (size_t i = 0; i < sizeof makes / sizeof makes[0]; i++) {
-        snprintf(text, sizeof text,
-                 "#!/bin/sh\nfor out; do :; done\n%sexit 0\n", makes[i]);
-        write_script(path, text);
-        assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_ERROR);
-        if (!strstr(msg.text, says))
-            fail_msg("%zu: \"%s\"", i, msg.text);
-    }
-    unsetenv("HALCYON_CC");
-    unlink(path);
-}
-
-static void test_hanging_compiler(void **state)
-{
-    char dir[] = "/tmp/halcyon-test-XXXXXX", path[64];
-    struct compile_target cpu = { HAL_TARGET_CPU, ~0ull, 0, 0 };
-    struct halbin bin = { 0 };
-    time_t begin = time(NULL);
-
-    (void)state;
-    assert_non_null(mkdtemp(dir));
-    snprintf(path, sizeof path, "%s/cc", dir);
-    /* with a child that keeps the pipe open */
-    write_script(path, "#!/bin/sh\nsleep 100 &\necho $! >$TMPDIR/pid\n"
-                       "sleep 100\n");
-    setenv("HALCYON_CC", path, 1);
-    setenv("HALCYON_CC_TIMEOUT", "1", 1);
-    setenv("TMPDIR", dir, 1);
-    assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_ERROR);
-    assert_non_null(strstr(msg.text, "more than 1 s"));
-    assert_true(time(NULL) - begin < 20);
-    assert_true(is_gone(dir)); /* the child's child too */
-
-    write_script(path, "#!/bin/sh\nyes 'x: error: oh' | head -c 9000000\n"
-                       "exit 1\n");
-    assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_ERROR);
-    assert_string_equal(msg.text, "x: error: oh");
-
-    write_script(path, "#!/bin/sh\nkill -9 $$\n");
-    assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_ERROR);
-
-    unsetenv("HALCYON_CC");
-    unsetenv("HALCYON_CC_TIMEOUT");
-    setenv("TMPDIR", "/nowhere", 1);
-    assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_IO);
-    unsetenv("TMPDIR");
-    unlink(path);
-    assert_int_equal(rmdir(dir), 0); /* nothing was left in it */
-}
-
-static void test_cached(void **state)
-{
-    char dir[] = "/tmp/halcyon-test-XXXXXX", command[100];
-    struct compile_request req = { .source = source,
-                                   .name = "t.k",
-                                   .targets = everything,
-                                   .n_targets = 4,
-                                   .use_cache = 1 };
-    struct halbin first = { 0 }, second = { 0 };
-
-    (void)state;
-    assert_non_null(mkdtemp(dir));
-    setenv("HALCYON_CACHE_DIR", dir, 1);
-    if (compile_source(&req, &first, &msg) != COMPILE_OK)
-        fail_msg("%s", msg.text);
-    /* without a place for temporary files nothing can be compiled */
-    setenv("TMPDIR", "/nowhere", 1);
-    if (compile_source(&req, &second, &msg) != COMPILE_OK)
-        fail_msg("not from the cache: %s", msg.text);
-    for (uint32_t i = 0; i < first.kernels[0].n_images; i++)
-        assert_true(first.kernels[0].images[i].hash ==
-                    second.kernels[0].images[i].hash);
-    halbin_close(&first);
-    halbin_close(&second);
-    req.options = "-DGROUP=2"; /* other text, other entry */
-    assert_int_equal(compile_source(&req, &second, &msg), COMPILE_IO);
-    unsetenv("TMPDIR");
-    unsetenv("HALCYON_CACHE_DIR");
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    assert_int_equal(system(command), 0);
-}
-
 static void *compile_thread(void *arg)
 {
     struct compile_request req = {
@@ -592,20 +300,13 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_missing_spirv_tools), /* first: see there */
-        cmocka_unit_test(test_missing_tools),
         cmocka_unit_test(test_all_variants),
-        cmocka_unit_test(test_error_lines),
-        cmocka_unit_test(test_source_errors),
         cmocka_unit_test(test_memory_sizes),
         cmocka_unit_test(test_choice),
         cmocka_unit_test(test_skip),
         cmocka_unit_test(test_two_kernels),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_expand),
-        cmocka_unit_test(test_lying_compiler),
-        cmocka_unit_test(test_hanging_compiler),
-        cmocka_unit_test(test_cached),
         cmocka_unit_test(test_threads),
     };
 

@@ -6,6 +6,7 @@
 #include "compiler/halbin.h"
 #include "compiler/tool.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -183,12 +185,92 @@ static void test_errors(void **state)
     setenv("HALCYON_CC", "/nowhere/cc", 1);
     expect("--target cpu -o x.halbin -DK=x -DVALUE=1.0f a.k", 3, "package gcc");
     unsetenv("HALCYON_CC");
+    setenv("HALCYON_CC_TIMEOUT", "abc", 1);
+    expect("--target cpu -o x.halbin -DK=x -DVALUE=1.0f a.k", 1,
+           "HALCYON_CC_TIMEOUT is 'abc'; it takes the seconds");
+    unsetenv("HALCYON_CC_TIMEOUT");
     setenv("HALCYON_SHADERC", "/nowhere/lib.so", 1);
     setenv("HALCYON_GLSLC", "/nowhere/glslc", 1);
     expect("--target vulkan -o x.halbin -DK=x -DVALUE=1.0f a.k", 3,
            "package glslc");
     unsetenv("HALCYON_SHADERC");
     unsetenv("HALCYON_GLSLC");
+}
+
+/* Runs "halcc ARGS > /dev/full"; the exit code. */
+static int run_full(const char *args)
+{
+    char command[5000];
+    int status;
+
+    if (access(halcc, X_OK) != 0)
+        skip();
+    snprintf(command, sizeof command, "'%s' %s > /dev/full 2> full.txt", halcc,
+             args);
+    status = system(command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Output that could not be written is an error, and says so. */
+static void test_full_disk(void **state)
+{
+    static const char *const args[] = {
+        "--help",
+        "--version",
+        "--list f.halbin",
+        "--list --json f.halbin",
+        "--expand opencl -DK=x -DVALUE=1.0f a.k",
+        "--expand opencl -o - -DK=x -DVALUE=1.0f a.k",
+        "-o /dev/full --target cuda -DK=x -DVALUE=1.0f a.k",
+    };
+    size_t size;
+    void *says;
+
+    (void)state;
+    expect("--target cuda -o f.halbin -DK=x -DVALUE=1.0f a.k", 0, "");
+    for (size_t i = 0; i < sizeof args / sizeof *args; i++) {
+        assert_int_equal(run_full(args[i]), 1);
+        assert_int_equal(file_read("full.txt", 1000, &says, &size), 0);
+        if (!strstr(says, "No space left"))
+            fail_msg("%s: %s", args[i], (char *)says);
+        free(says);
+    }
+}
+
+/* A result is written aside under a name of nobody else's. */
+static void test_names_beside(void **state)
+{
+    struct stat is;
+    size_t size;
+    void *text;
+    DIR *d;
+
+    (void)state;
+    put_file("b.halbin.new", "mine");
+    umask(027);
+    expect("-o b.halbin --target cuda -DK=x -DVALUE=1.0f a.k", 0, "");
+    umask(022);
+    assert_int_equal(stat("b.halbin", &is), 0);
+    assert_int_equal(is.st_mode & 0777, 0640);
+    assert_int_equal(file_read("b.halbin.new", 100, &text, &size), 0);
+    assert_string_equal(text, "mine");
+    free(text);
+    /* an input with the name that the output was once written under */
+    assert_int_equal(rename("b.halbin.new", "c.halbin.new"), 0);
+    expect("-o c.halbin.new --target cuda -DK=y -DVALUE=1.0f a.k", 0, "");
+    expect("--merge -o c.halbin c.halbin.new b.halbin", 0, "");
+    expect("--list c.halbin", 0, "c.halbin: 2 kernels");
+    expect("--list c.halbin.new", 0, "c.halbin.new: 1 kernels");
+    /* and nothing is left aside, of failures neither */
+    assert_int_equal(mkdir("d.halbin", 0700), 0);
+    expect("-o d.halbin --target cuda -DK=x -DVALUE=1.0f a.k", 1, "d.halbin");
+    d = opendir(".");
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));)
+        if (strstr(e->d_name, ".halbin."))
+            assert_string_equal(e->d_name, "c.halbin.new");
+    closedir(d);
+    assert_int_equal(rmdir("d.halbin"), 0);
 }
 
 static int setup(void **state)
@@ -229,6 +311,8 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_own_input),
         cmocka_unit_test(test_no_plain_file),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_names_beside),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

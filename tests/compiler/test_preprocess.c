@@ -21,6 +21,7 @@ static const struct hal_text_file test_files[] = {
     { "twice.h", "#ifndef N\n#define N 1\n#include \"twice.h\"\n#else\ntwo\n"
                  "#endif\n" },
     { "open_if.h", "#if 1\n" },
+    { "bom.h", "\xef\xbb\xbf#define BOM 2\n" },
     { NULL, NULL },
 };
 
@@ -376,7 +377,17 @@ static void test_limits_have_messages(void **state)
     (void)state;
     o.step_limit = 10;
     assert_int_equal(run_with(o, "a b c d e f g h i j k l", &r), COMPILE_ERROR);
-    assert_non_null(strstr(msg.text, "too many steps"));
+    assert_string_equal(msg.text, "t.k:1: the expansion takes too many steps");
+    assert_int_equal(run_with(o, "\na b c\nd e f\ng h i j k l", &r),
+                     COMPILE_ERROR);
+    assert_string_equal(msg.text, "t.k:4: the expansion takes too many steps");
+    o.step_limit = 40;
+    assert_int_equal(run_with(o,
+                              "#define A B B B B\n#define B C C C C\n"
+                              "#define C x x x x\n\nA\n\n\nz",
+                              &r),
+                     COMPILE_ERROR);
+    assert_string_equal(msg.text, "t.k:5: the expansion takes too many steps");
     o.step_limit = 0;
     o.memory_limit = 64 << 10;
     for (int depth = 10; depth < 1000; depth += 100) {
@@ -388,6 +399,43 @@ static void test_limits_have_messages(void **state)
             free(r.text);
     }
     assert_non_null(strstr(msg.text, "takes more than"));
+    assert_int_equal(strncmp(msg.text, "t.k:1: ", 7), 0);
+    o.memory_limit = 100;
+    assert_int_equal(run_with(o, "a", &r), COMPILE_ERROR);
+    assert_true(strstr(msg.text, ":1: the expansion takes more than") != NULL);
+}
+
+/* Calls within calls, the innermost without any argument. */
+static void test_deep_calls(void **state)
+{
+    char text[4000] = "#define F(x) x\n\n";
+    int depth = 600;
+
+    (void)state;
+    for (int i = 0; i < depth; i++)
+        strcat(text, "F(");
+    for (int i = 0; i < depth; i++)
+        strcat(text, ")");
+    expect_error(text, "t.k:3: macro calls are nested deeper than");
+}
+
+/* What some editors begin a file with. */
+static void test_byte_order_mark(void **state)
+{
+    struct pp_instances list;
+
+    (void)state;
+    expect("\xef\xbb\xbf#define A 1\nA", "1");
+    expect("\xef\xbb\xbf", "");
+    expect("#include \"bom.h\"\nBOM", "2");
+    expect("a \xef\xbb\xbf", "a \xef\xbb\xbf"); /* only there */
+    assert_int_equal(pp_instances_read("t.k",
+                                       "\xef\xbb\xbf#pragma hal instance A=1\n"
+                                       "#pragma hal instance A=2\n",
+                                       &list, &msg),
+                     COMPILE_OK);
+    assert_int_equal(list.n, 2);
+    pp_instances_free(&list);
 }
 
 static void expect_lines(const char *text, const char *want)
@@ -548,6 +596,8 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_limits_have_messages),
+        cmocka_unit_test(test_deep_calls),
+        cmocka_unit_test(test_byte_order_mark),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_kernels),
         cmocka_unit_test(test_instances),

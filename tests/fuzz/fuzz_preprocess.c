@@ -7,6 +7,7 @@
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -I. -D_GNU_SOURCE \
  *     -o fuzz_preprocess tests/fuzz/fuzz_preprocess.c compiler/pp_*.c \
  *     compiler/preprocess.c compiler/memory.c compiler/reflect.c \
+ *     compiler/rules.c compiler/meta_text.c \
  *     compiler/halbin_check.c
  */
 #include "compiler/expand.h"

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The GLSL compiler behind compile_source: missing, lying, hanging.  A program
+ * of its own, because the tool that is found first stays.
+ */
+#include "tests/compiler/compile_test.h"
+
+#include <sys/stat.h>
+#include <time.h>
+
+static char program[] = "/tmp/halcyon-test-XXXXXX";
+
+static void test_missing_spirv_tools(void **state)
+{
+    struct halbin bin = { 0 };
+
+    (void)state;
+    setenv("HALCYON_SHADERC", "/nowhere/libshaderc.so", 1);
+    setenv("HALCYON_GLSLC", "/nowhere/glslc", 1);
+    assert_int_equal(compile(source, &everything[2], 1, &bin), COMPILE_NO_TOOL);
+    assert_non_null(strstr(msg.text, "package glslc"));
+    /* a library that is another one */
+    setenv("HALCYON_SHADERC", "libm.so.6", 1);
+    assert_int_equal(compile(source, &everything[2], 1, &bin), COMPILE_NO_TOOL);
+    assert_non_null(strstr(msg.text, "it lacks shaderc_"));
+    /* it comes later, and is found at the next call */
+    write_script(program, "#!/bin/sh\nexec glslc \"$@\"\n");
+    setenv("HALCYON_GLSLC", program, 1);
+    assert_int_equal(compile(source, &everything[2], 1, &bin), COMPILE_OK);
+    halbin_close(&bin);
+}
+
+/* A compiler that says yes, and what it made is none. */
+static void test_lying_glslc(void **state)
+{
+    static const char *const makes[] = {
+        ": > \"$2\"\n",
+        "echo 'no SPIR-V' > \"$2\"\n",
+        /* the magic number, and no more */
+        "printf '\\003\\002\\043\\007' > \"$2\"\n",
+        "head -c 4096 /dev/zero > \"$2\"\n",
+    };
+    struct halbin bin = { 0 };
+    char text[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof makes / sizeof *makes; i++) {
+        snprintf(text, sizeof text,
+                 "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\n%s",
+                 makes[i]);
+        write_script(program, text);
+        assert_int_equal(compile(source, &everything[2], 1, &bin),
+                         COMPILE_ERROR);
+        if (!strstr(msg.text, "made no SPIR-V") || !strstr(msg.text, program))
+            fail_msg("%zu: %s", i, msg.text);
+    }
+}
+
+static void test_limits(void **state)
+{
+    struct halbin bin = { 0 };
+    time_t begin = time(NULL);
+
+    (void)state;
+    write_script(program, "#!/bin/sh\nsleep 100\n");
+    setenv("HALCYON_CC_TIMEOUT", "1", 1);
+    assert_int_equal(compile(source, &everything[2], 1, &bin), COMPILE_ERROR);
+    assert_string_equal(msg.text, "t.k:1: glslc took more than 1 s");
+    assert_true(time(NULL) - begin < 20);
+    setenv("HALCYON_CC_TIMEOUT", "soon", 1);
+    assert_int_equal(compile(source, &everything[2], 1, &bin), COMPILE_ERROR);
+    assert_non_null(strstr(msg.text, "t.k:1: HALCYON_CC_TIMEOUT is 'soon'"));
+    unsetenv("HALCYON_CC_TIMEOUT");
+}
+
+static int setup(void **state)
+{
+    int fd = mkstemp(program);
+
+    (void)state;
+    return fd < 0 || fchmod(fd, 0700) ? -1 : close(fd);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return unlink(program);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_missing_spirv_tools), /* first */
+        cmocka_unit_test(test_lying_glslc),
+        cmocka_unit_test(test_limits),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
