@@ -43,14 +43,15 @@ OBJ_compiler := $(call obj,$(SRC_compiler)) $(GEN_compiler)
 OBJ_core := $(call obj,$(SRC_hal) $(SRC_backends)) $(GEN_backends)
 OBJ_kernels := $(call obj,$(SRC_kernels)) $(B)/gen/stock.o
 OBJ_lib := $(OBJ_compiler) $(OBJ_core) $(OBJ_kernels)
-OBJ_halcc := $(call obj,$(wildcard tools/halcc.c))
-OBJ_halcyon := $(call obj,$(filter-out tools/halcc.c,$(SRC_tools)))
+OBJ_halcc := $(call obj,$(wildcard tools/halcc/*.c))
+OBJ_halcyon := $(call obj,$(filter-out tools/halcc/%,$(SRC_tools)))
 OBJ_conformance := $(call obj,$(SRC_conformance))
 
 include mk/deps.mk
 include mk/generate.mk
 include mk/test.mk
 include mk/check.mk
+include mk/install.mk
 
 all: $(B)/libhalcyon.a $(B)/libhalcyon.so $(B)/halcc $(B)/halcyon ## build the library and the tools
 
@@ -89,23 +90,6 @@ $(B)/halcc: $(OBJ_halcc) $(B)/libcompiler.a
 $(B)/halcyon: $(OBJ_halcyon) $(B)/libconformance.a $(B)/libhalcyon.a
 	$(LINK) $^ $(LIBS)
 
-PREFIX ?= /usr/local
-install: all ## install library, headers and tools under $(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/bin \
-	  $(DESTDIR)$(PREFIX)/include/hal $(DESTDIR)$(PREFIX)/include/kernels \
-	  $(DESTDIR)$(PREFIX)/include/compiler
-	install -m 644 $(B)/libhalcyon.a $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $(B)/libhalcyon.so $(DESTDIR)$(PREFIX)/lib/libhalcyon.so.0
-	ln -sf libhalcyon.so.0 $(DESTDIR)$(PREFIX)/lib/libhalcyon.so
-	install -m 755 $(B)/halcc $(B)/halcyon $(DESTDIR)$(PREFIX)/bin
-	install -m 644 hal/hal.h hal/backend.h hal/errors.def \
-	  $(DESTDIR)$(PREFIX)/include/hal
-	install -m 644 kernels/ops.h $(DESTDIR)$(PREFIX)/include/kernels
-	install -m 644 compiler/kernel_desc.h \
-	  $(DESTDIR)$(PREFIX)/include/compiler
-	install -d $(DESTDIR)$(PREFIX)/share/halcyon
-	cp -R conformance/golden $(DESTDIR)$(PREFIX)/share/halcyon/
-
 clean: ## remove everything built
 	rm -rf $(B)
 
@@ -115,6 +99,6 @@ help: ## this list
 
 FORCE:
 
-.PHONY: all install clean help FORCE
+.PHONY: all clean help FORCE
 
 -include $(shell find $(B)/obj $(B)/gen $(B)/tests -name '*.d' 2>/dev/null)

@@ -40,6 +40,33 @@ static int matches_any(const struct conf_list *list, const char *glob,
     return 0;
 }
 
+/* A glob that selects nothing: what it may have meant. */
+static int no_match(const struct conf_run *run, const char *glob)
+{
+    const struct conf_settings *set = run->set;
+    const struct conf_filter levels = { NULL, 0, set->levels.at,
+                                        set->levels.n };
+    const char *name = conf_list_nearest(run->list, glob, &levels);
+    const char *where = set->levels.n ? " of these levels" : "";
+
+    for (size_t i = 0; i < run->list->n; i++) {
+        const struct conf_case *cc = &run->list->cases[i];
+
+        if (conf_name_matches(glob, cc->name))
+            return cannot(
+                "--case '%s' matches none of the cases%s; %s is of: %s", glob,
+                where, cc->name, cc->levels);
+        if (strstr(cc->name, glob) && *glob && conf_filter_takes(&levels, cc))
+            return cannot(
+                "--case '%s' matches none of the cases%s; '*%s*' would match "
+                "%s",
+                glob, where, glob, cc->name);
+    }
+    return cannot(
+        "--case '%s' matches none of the %zu cases%s; %s%s", glob, run->list->n,
+        where, name ? "nearest is " : "--list prints them", name ? name : "");
+}
+
 static int select_cases(struct conf_run *run)
 {
     const struct conf_settings *set = run->set;
@@ -61,9 +88,7 @@ static int select_cases(struct conf_run *run)
     }
     for (int i = 0; i < set->globs.n; i++)
         if (!matches_any(list, set->globs.at[i], &filter))
-            return cannot("--case '%s' matches none of the %zu cases%s",
-                          set->globs.at[i], list->n,
-                          set->levels.n ? " of these levels" : "");
+            return no_match(run, set->globs.at[i]);
     run->cases = calloc(list->n, sizeof *run->cases);
     if (!run->cases)
         return cannot("out of memory");

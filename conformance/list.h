@@ -47,6 +47,11 @@ int conf_filter_takes(const struct conf_filter *filter,
                       const struct conf_case *cc);
 int conf_name_matches(const char *glob, const char *name);
 
+/* nearest.c: the case that `glob`, which matches none, may have meant, of those
+ * that `filter` (NULL: all) takes; or NULL.  The list's own. */
+const char *conf_list_nearest(const struct conf_list *list, const char *glob,
+                              const struct conf_filter *filter);
+
 /* 1 if `level` is in the list of levels.def. */
 int conf_level_known(const char *level, size_t length);
 /* All of them, separated by ", ". */

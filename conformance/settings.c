@@ -189,9 +189,11 @@ static int take(struct conf_settings *s, int option, char *value)
                    ? add_once(&s->devices, value)
                    : complain("--device", value, "one name, as in cpu:0");
     case OPT_LEVEL:
-        if (!conf_level_known(value, strlen(value)))
-            return complain("--level", value, conf_level_names());
-        return add_once(&s->levels, value);
+        if (conf_level_known(value, strlen(value)))
+            return add_once(&s->levels, value);
+        complain("--level", value, "there is no such level");
+        fprintf(stderr, "there are: %s\n", conf_level_names());
+        return -1;
     case OPT_CASE:
         return add_once(&s->globs, value);
     case OPT_LIST:

@@ -7,7 +7,9 @@ layers: ## who may include whom (mk/layers.txt)
 sizes: ## files and functions that are too long
 	@sh mk/sizes.sh
 
-FORMATTED := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+# What is there, committed or not.
+FORMATTED := $(wildcard $(shell git ls-files -co --exclude-standard \
+	'*.c' '*.h' 2>/dev/null))
 format: ## clang-format the tree
 	@clang-format -i $(FORMATTED)
 

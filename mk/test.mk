@@ -32,7 +32,9 @@ $(B)/tests/hal/%: $(B)/tests/hal/%.o $(TEST_SUPPORT) $(call obj,$(SRC_hal)) \
 $(B)/tests/%: $(B)/tests/%.o $(TEST_SUPPORT) $(B)/libconformance.a $(B)/libhalcyon.a
 	$(LINK) $^ $(LIBS) -lcmocka
 
+# These run the programs that are built beside them.
 $(B)/tests/compiler/test_halcc: | $(B)/halcc
+$(B)/tests/tools/test_commands: | $(B)/halcc $(B)/halcyon
 
 # libFuzzer targets; build with CC=clang SAN=fuzzer-no-link,address,undefined.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,\
@@ -44,7 +46,13 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libconformance.a $(B)/libhalcyon.a
 
 fuzzers: $(FUZZERS) ## build the fuzz targets
 
-tests: $(TESTS) $(FAKES) ## build the unit tests
+# The plug-in of examples/; its authors' own build is in docs/porting.md.
+EXAMPLE := $(B)/examples/libhalcyon-example.so
+$(EXAMPLE): $(patsubst %.c,$(B)/obj/%.o,$(wildcard examples/plugin/*.c))
+	@mkdir -p $(@D)
+	$(LINK) -shared $^
+
+tests: $(TESTS) $(FAKES) $(EXAMPLE) ## build the unit tests
 
 .PHONY: tests fuzzers
 .SECONDARY:

@@ -15,6 +15,7 @@ JOBS=$(nproc)
 LOGS=$B/check
 GOLDEN=${HALCYON_SHARED_GOLDEN:-../shared/golden/kernels}
 mkdir -p "$LOGS"
+export LOGS
 
 passed=0 failed=0 skipped=0
 step_passed=0 step_failed=0 step_skipped=0
@@ -34,33 +35,93 @@ skip() {
 swiftshader=/usr/lib/chromium/vk_swiftshader_icd.json
 export HALCYON_CACHE_DIR=${HALCYON_CACHE_DIR:-$PWD/$B/cache}
 
+# each ARGS...: the rest of the line for each line of stdin, as many at a time as
+# there are cores: `each FUNCTION [ARGS...]` runs `FUNCTION LINE LOG [ARGS...]`
+# and prints the logs in the order of the lines, so that a run reads like another.
+each() {
+    local logs n=0 line
+    logs=$(mktemp -d "$LOGS/each.XXXXXX")
+    while read -r line; do
+        n=$((n + 1))
+        printf '%s\0%s/%04d\0' "$line" "$logs" "$n"
+    done | xargs -0 -r -n2 -P"$JOBS" bash -c \
+        'n=$#; line=${*:n-1:1} log=${*:n:1}
+        "$1" "$line" "$log" "${@:2:n-3}" >"$log" 2>&1 </dev/null' _ "$@"
+    cat "$logs"/* 2>/dev/null
+    rm -rf "$logs"
+}
+
+# Programs that run longest, to be begun first: the last one to end is alone.
+slow='test_runner|test_report|test_gcc_equal|test_compile|test_vulkan_validation|test_vulkan_memory|test_ops|test_fault'
+
+# Programs that hold a driver's clock against the host's.
+alone='test_opencl_(real|order)'
+
+# What a step leaves out, where it could find nothing.
+without=none
+
+programs() { # the cmocka programs under DIR/tests
+    local program
+    for program in "$1"/tests/*/test_*; do
+        case $program in *.o | *.d | *.so) continue ;; esac
+        [[ ! $program =~ /($without)$ ]] || continue
+        [ ! -x "$program" ] || echo "$program"
+    done | awk -v slow="/($slow)\$" '$0 ~ slow {print 0, $0; next} {print 1, $0}' |
+        sort -s -k1,1 | cut -d' ' -f2-
+}
+
+# unit_one PROGRAM LOG [WRAPPER...]: ends with a line "@ PASSED FAILED SKIPPED".
+unit_one() {
+    local program=$1 log=$2 out rc p f s leaks
+    shift 2
+    echo "== $program"
+    # The validation layers and lavapipe leak; what is ours is looked at in
+    # the other programs.
+    case $program in
+    */test_vulkan_validation) leaks=0 ;;
+    *) leaks=1 ;;
+    esac
+    out=$log.out
+    ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=$leaks \
+        timeout 300 "$@" "$program" >"$out" 2>&1
+    rc=$?
+    cat "$out"
+    p=$(sed -nE 's/^\[  PASSED  \] ([0-9]+) test.*/\1/p' "$out" | awk '{n += $1} END {print n + 0}')
+    # Each is named twice: where it failed, and at the end.
+    f=$(grep '^\[  FAILED  \] [^0-9]' "$out" | sort -u | wc -l)
+    s=$(sed -nE 's/^\[  SKIPPED \] ([0-9]+) test.*/\1/p' "$out" | awk '{n += $1} END {print n + 0}')
+    rm -f "$out"
+    # A crash, a sanitizer's report or an empty program is a failure too.
+    if [ "$rc" != 0 ] && [ "$f" = 0 ]; then f=1; fi
+    if [ $((p + f + s)) = 0 ]; then f=1; fi
+    [ "$f" = 0 ] || echo "FAILED: $program (exit $rc)"
+    echo "@ $p $f $s"
+}
+export -f unit_one
+
+# tally LOG: the "@" lines in it, one for each of the programs that were begun.
+tally() {
+    local line
+    while read -r line; do
+        # shellcheck disable=SC2086 # three numbers
+        count $line
+    done < <(sed -nE 's/^@ ([0-9]+ [0-9]+ [0-9]+)$/\1/p' "$1")
+    if [ "$(grep -c '^== ' "$1")" != "$(grep -c '^@ ' "$1")" ]; then
+        echo "FAILED: a program left no counts"
+        count 0 1 0
+    fi
+}
+
 # unit DIR [WRAPPER...]: every cmocka program under DIR/tests.
 unit() {
-    local dir=$1 program out rc p f s leaks
+    local dir=$1 log
     shift
-    for program in "$dir"/tests/*/test_*; do
-        case $program in *.o | *.d | *.so) continue ;; esac
-        [ -x "$program" ] || continue
-        echo "== $program"
-        # The validation layers and lavapipe leak; what is ours is looked at in
-        # the other programs.
-        case $program in
-        */test_vulkan_validation) leaks=0 ;;
-        *) leaks=1 ;;
-        esac
-        out=$(ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=$leaks \
-            timeout 300 "$@" "$program" 2>&1 </dev/null)
-        rc=$?
-        echo "$out"
-        p=$(echo "$out" | sed -nE 's/^\[  PASSED  \] ([0-9]+) test.*/\1/p' | awk '{n += $1} END {print n + 0}')
-        f=$(echo "$out" | grep -c '^\[  FAILED  \] [^0-9]')
-        s=$(echo "$out" | sed -nE 's/^\[  SKIPPED \] ([0-9]+) test.*/\1/p' | awk '{n += $1} END {print n + 0}')
-        # A crash, a sanitizer's report or an empty program is a failure too.
-        if [ "$rc" != 0 ] && [ "$f" = 0 ]; then f=1; fi
-        if [ $((p + f + s)) = 0 ]; then f=1; fi
-        [ "$f" = 0 ] || echo "FAILED: $program (exit $rc)"
-        count "$p" "$f" "$s"
-    done
+    log=$(mktemp "$LOGS/unit.XXXXXX")
+    programs "$dir" | grep -vE "/($alone)\$" | each unit_one "$@" >"$log"
+    programs "$dir" | grep -E "/($alone)\$" | JOBS=1 each unit_one "$@" >>"$log"
+    cat "$log"
+    tally "$log"
+    rm -f "$log"
 }
 
 # conform BINARY ARGS...: a conformance run whose verdicts are counted from its
@@ -116,6 +177,11 @@ readme() {
     count 1 0 0
 }
 
+existing() { # of the files on stdin, those that have not been removed
+    local file
+    while read -r file; do [ ! -e "$file" ] || echo "$file"; done
+}
+
 step_tree() {
     local target
     for target in layers sizes format-check; do
@@ -124,7 +190,7 @@ step_tree() {
             count 0 1 0
         fi
     done
-    if git ls-files -co --exclude-standard | grep -vE '\.(json|safetensors)$|^LICENSE$' |
+    if git ls-files -co --exclude-standard | existing | grep -vE '\.(json|safetensors)$|^LICENSE$' |
         xargs -d '\n' grep -L SPDX | grep .; then
         echo "FAILED: files without an SPDX line"
         count 0 1 0
@@ -137,7 +203,7 @@ step_tree() {
     fi
     # The other compiler has no complaints.
     if command -v clang >/dev/null; then
-        if git ls-files -co --exclude-standard '*.c' |
+        if git ls-files -co --exclude-standard '*.c' | existing |
             xargs -P"$JOBS" -n8 clang -std=gnu11 -D_GNU_SOURCE -I. -I"$B/gen" \
                 -fsyntax-only -Wall -Wextra -Wshadow -Wconversion \
                 -Wno-sign-conversion -Wstrict-prototypes -Wvla -Werror; then
@@ -151,6 +217,79 @@ step_tree() {
 
 step_unit() {
     unit "$B"
+}
+
+# An installed tree alone builds README's program, compiles a .k, takes a plug-in
+# made against its headers, and judges that plug-in by its own vectors.  Outside
+# of this tree, where nothing of it can be found.
+step_install() {
+    local root usr name
+    root=$(mktemp -d /tmp/halcyon-install.XXXXXX) || return 1
+    usr=$root/usr
+    # shellcheck disable=SC2064 # this folder, now
+    trap "rm -rf '$root'" EXIT
+    $MAKE -s B="$B" WERROR=-Werror install PREFIX="$usr" || return 1
+    $MAKE -s B="$B" WERROR=-Werror install PREFIX=/usr DESTDIR="$root/dest" ||
+        return 1
+    awk '/^```c$/ {on = 1; next} /^```$/ {on = 0} on' README.md >"$root/scale.c"
+    sed -n '/^static const char source/,/";$/p' "$root/scale.c" |
+        grep -o '".*"' | sed -e 's/^"//' -e 's/"$//' -e 's/\\n$//' \
+        -e 's/\\"/"/g' >"$root/scale.k"
+    for name in staged shared static kernel plugin standin golden; do
+        (set -e; cd "$root"; "install_$name")
+        # Not as a condition: that would switch set -e off.
+        # shellcheck disable=SC2181
+        if [ $? = 0 ]; then count 1 0 0; else
+            echo "FAILED: install: $name"
+            count 0 1 0
+        fi
+    done
+    rm -rf "$root"
+    trap - EXIT
+}
+install_flags() {
+    PKG_CONFIG_PATH=$PWD/usr/lib/pkgconfig pkg-config "$@" halcyon
+}
+install_staged() { # DESTDIR stands in no file
+    test -x dest/usr/bin/halcyon
+    grep -qx 'prefix=/usr' dest/usr/lib/pkgconfig/halcyon.pc
+    test "halcyon $(install_flags --modversion)" = "$(usr/bin/halcyon version)"
+}
+install_shared() {
+    # shellcheck disable=SC2046
+    cc -o shared scale.c $(install_flags --cflags --libs)
+    LD_LIBRARY_PATH=usr/lib HALCYON_DEVICES=cpu:0 ./shared | grep '^cpu:0 .* 42 '
+}
+install_static() {
+    # shellcheck disable=SC2046
+    cc -o static scale.c -Wl,-Bstatic $(install_flags --cflags --libs) \
+        -Wl,-Bdynamic $(install_flags --static --libs | sed 's/-lhalcyon//')
+    HALCYON_DEVICES=cpu:0 ./static | grep '^cpu:0 .* 42 '
+}
+install_kernel() {
+    usr/bin/halcc -o scale.halbin scale.k
+    usr/bin/halcc --list scale.halbin | grep 'scale(inout f32 x, arg f32 a'
+}
+install_plugin() {
+    # shellcheck disable=SC2046
+    cc -Wall -Wextra -Werror -shared -fPIC -pthread \
+        $(install_flags --cflags) -o libhalcyon-example.so \
+        usr/share/halcyon/examples/plugin/*.c
+    # Found by the shared library's users too.
+    LD_LIBRARY_PATH=usr/lib HALCYON_BACKEND_PATH=$PWD \
+        HALCYON_DEVICES=example:0 ./shared | grep '^example:0 .* 42 '
+    HALCYON_BACKEND_PATH=$PWD usr/bin/halcyon conform --device example:0 \
+        --level core --level memory
+}
+install_standin() {
+    HALCYON_BACKEND_PATH=$PWD \
+        HALCYON_PROFILE_PATH=usr/share/halcyon/examples/profiles \
+        usr/bin/halcyon conform --device my-chip --level memory \
+        --case 'api.*' --json my-chip.json
+    grep '"stands_on":.*"example:0"' my-chip.json >/dev/null
+}
+install_golden() { # the pack is found beside the program
+    usr/bin/halcyon conform --device cpu:0 --level golden --case 'golden.edge.*'
 }
 
 golden() {
@@ -239,7 +378,10 @@ step_asan() {
 step_tsan() {
     export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1
     build "$B/tsan" SAN=thread OPT=-O1 STOCK_HALBIN="$B/stock.halbin" || return 1
-    unit "$B/tsan"
+    # One thread each, and many short-lived processes, which cost most here; they
+    # run under the other sanitizers.
+    without='test_gcc_equal|test_halcc|test_preprocess|test_commands|test_cuda_text' \
+        unit "$B/tsan"
     conform "$B/tsan/halcyon" --device cpu:0 --case 'api.thread.*' \
         --case 'api.stream.*' --timeout 5
 }
@@ -261,26 +403,36 @@ step_valgrind() {
 
 # Hostile bytes for every reader of files from outside; short here, long by hand:
 # build/fuzz/tests/fuzz/fuzz_halbin -max_total_time=3600.
+fuzz_one() { # TARGET LOG
+    local target=$PWD/$1 out
+    echo "== $1"
+    out=$(cd "$LOGS" && ASAN_OPTIONS=allocator_may_return_null=1 \
+        timeout 120 "$target" -max_total_time=10 -timeout=10 \
+        -rss_limit_mb=4096 -print_final_stats=1 2>&1)
+    if [ $? = 0 ] && echo "$out" | grep 'number_of_executed_units: [1-9]'; then
+        echo "@ 1 0 0"
+    else
+        echo "$out" | tail -40
+        echo "FAILED: $1"
+        echo "@ 0 1 0"
+    fi
+}
+export -f fuzz_one
+
 step_fuzz() {
-    local target out
+    local target log
     command -v clang >/dev/null || { skip "clang is missing"; return 0; }
     $MAKE -s -j"$JOBS" B="$B/fuzz" CC=clang OPT=-O1 \
         SAN=fuzzer-no-link,address,undefined STOCK_HALBIN="$B/stock.halbin" \
         fuzzers || return 1
+    log=$(mktemp "$LOGS/fuzz.XXXXXX")
     for target in "$B"/fuzz/tests/fuzz/fuzz_*; do
         case $target in *.o | *.d) continue ;; esac
-        out=$(cd "$LOGS" && ASAN_OPTIONS=allocator_may_return_null=1 \
-            timeout 120 "$OLDPWD/$target" -max_total_time=10 -timeout=10 \
-            -rss_limit_mb=4096 -print_final_stats=1 2>&1)
-        if [ $? = 0 ] && echo "$out" | grep -q 'number_of_executed_units: [1-9]'; then
-            echo "$out" | grep 'number_of_executed_units'
-            count 1 0 0
-        else
-            echo "$out" | tail -40
-            echo "FAILED: $target"
-            count 0 1 0
-        fi
-    done
+        echo "$target"
+    done | each fuzz_one >"$log"
+    cat "$log"
+    tally "$log"
+    rm -f "$log"
 }
 
 # Vulkan's validation layers over the kernels.
@@ -291,7 +443,7 @@ step_validation() {
 
 # Oclgrind finds data races between barriers, and accesses past a buffer's end;
 # it is about 1000 times slower, so small cases of every kernel, with the image
-# that has groups of many threads.
+# that has groups of many threads; kv257 is one with several tiles of keys.
 step_oclgrind() {
     local log=$PWD/$LOGS/oclgrind.races before
     command -v oclgrind >/dev/null || { skip "oclgrind is missing"; return 0; }
@@ -301,7 +453,8 @@ step_oclgrind() {
         --device opencl:0 --timeout 20 --case 'kernel.*.f32.n17' \
         --case 'kernel.*.bf16.n17' --case 'kernel.*.f16.n17' \
         --case 'kernel.gemm.*.m3_n7_k5' --case 'kernel.gemv.*.m1_n3_k17' \
-        --case 'kernel.attention.*.one' --case 'kernel.rope_*.f32.one' \
+        --case 'kernel.attention.*.one' --case 'kernel.attention.f32.kv257' \
+        --case 'kernel.rope_*.f32.one' \
         --case 'kernel.embedding.f32.one' --case 'kernel.copy_strided.*.one'
     if [ -s "$log" ]; then
         echo "FAILED: Oclgrind complains"
@@ -333,7 +486,7 @@ run_step() {
     skipped=$((skipped + step_skipped))
 }
 
-steps=${*:-build tree unit conform drivers standins variants isa asan tsan valgrind validation oclgrind fuzz}
+steps=${*:-build tree unit install conform drivers standins variants isa asan tsan valgrind validation oclgrind fuzz}
 for step in $steps; do
     if ! declare -F "step_$step" >/dev/null; then
         echo "check: no step '$step'" >&2

@@ -4,7 +4,7 @@
  * on which device.  The sections are in tools/bench/.  Figures are for people
  * and never a test: the exit status is 0 whether goals are met or not, 1 when
  * something could not be measured, 2 for wrong usage, 3 when a device that was
- * named is not there.
+ * named is not there or the figures could not be written.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,7 +80,10 @@ static int parse(int argc, char **argv, struct options *o)
         while (s < N_SECTIONS && strcmp(arg, sections[s].name) != 0)
             s++;
         if (s == N_SECTIONS) {
-            fprintf(stderr, "halcyon bench: what is \"%s\"?\n", arg);
+            fprintf(stderr,
+                    "halcyon bench: \"%s\" is no section and no option, "
+                    "or lacks its value\n",
+                    arg);
             return usage(stderr, 2);
         }
         o->wanted[s] = any = true;
@@ -180,7 +183,7 @@ int cmd_bench(int argc, char **argv)
     status = o.bench.n_failures ? 1 : 0;
     if (o.bench.json_path && bench_write_json(&o.bench) != 0) {
         fprintf(stderr, "halcyon bench: cannot write %s\n", o.bench.json_path);
-        status = 1;
+        status = 3;
     }
     bench_close(&o.bench);
     return status;

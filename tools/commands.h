@@ -2,7 +2,8 @@
 /*
  * commands.h - the subcommands of `halcyon`, one file each.  argv[0] is the
  * command's name; the result is the exit status: 0 done, 1 the answer is no,
- * 2 wrong usage, 3 could not be done.
+ * 2 wrong usage, 3 could not be done.  What is lost on the way to standard
+ * output is status 3 too; halcyon.c sees to that for all of them.
  */
 #ifndef TOOLS_COMMANDS_H
 #define TOOLS_COMMANDS_H

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * halcyon.c - the `halcyon` command: finds the subcommand and runs it.
+ *
+ * Invariant: words that could not be written to standard output are a message
+ * on standard error and exit status 3, whatever the subcommand says.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,7 +52,31 @@ static int dispatch(int argc, char **argv)
     return 2;
 }
 
-int main(int argc, char **argv)
+/* Fills descriptors 0 to 2 where the caller has closed them: a report or a
+ * driver's file would get the number, and our words with it.  A closed standard
+ * output is filled so that writing to it fails, as it did. */
+static void fill_descriptors(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR);
+}
+
+/* The exit status, once all words are out. */
+static int finish(int status)
+{
+    int flushed;
+
+    errno = 0;
+    flushed = fflush(stdout) == 0;
+    if (flushed && !ferror(stdout))
+        return status;
+    fprintf(stderr, "halcyon: cannot write to standard output: %s\n",
+            errno ? strerror(errno) : "some of it is lost");
+    return 3;
+}
+
+static int command(int argc, char **argv)
 {
     if (argc < 2) {
         usage(stderr);
@@ -71,4 +100,10 @@ int main(int argc, char **argv)
         return dispatch(2, help);
     }
     return dispatch(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    fill_descriptors();
+    return finish(command(argc, argv));
 }

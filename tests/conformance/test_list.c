@@ -119,6 +119,42 @@ static void filters_select(void **state)
     assert_false(conf_filter_takes(&f, &cc));
 }
 
+static void nearest_is(const char *glob, const char *want)
+{
+    const char *is = conf_list_nearest(&list, glob, NULL);
+
+    if (strcmp(is ? is : "(none)", want)) {
+        print_error("nearest to '%s': %s, not %s\n", glob, is ? is : "(none)",
+                    want);
+        fail();
+    }
+}
+
+static void typos_have_a_neighbour(void **state)
+{
+    static char longest[2 * CONF_NAME_MAX];
+    const char *memory[] = { "memory" };
+    const struct conf_filter only = { NULL, 0, memory, 1 };
+
+    (void)state;
+    memset(&list, 0, sizeof list);
+    add("api.memory.fill", "memory");
+    add("kernel.rmsnorm.bf16.one", "core");
+    add("kernel.softmax.bf16.one", "core");
+    nearest_is("kernel.rmsnrom.bf16.one", "kernel.rmsnorm.bf16.one");
+    nearest_is("kernel.rmsnrom.*", "kernel.rmsnorm.bf16.one");
+    nearest_is("*softmx*", "kernel.softmax.bf16.one");
+    nearest_is("kernel.softmix.?f16.one", "kernel.softmax.bf16.one");
+    nearest_is("api.memory.fil", "api.memory.fill");
+    nearest_is("ap.memory.fills", "api.memory.fill");
+    nearest_is("something.else", "(none)");
+    nearest_is("", "(none)");
+    memset(longest, 'a', sizeof longest - 1);
+    nearest_is(longest, "(none)");
+    assert_null(conf_list_nearest(&list, "kernel.rmsnrom.*", &only));
+    conf_list_release(&list);
+}
+
 /* The families that the product has must make a list without a word. */
 static void the_real_list_is_good(void **state)
 {
@@ -201,6 +237,7 @@ int main(void)
         cmocka_unit_test(thousands_are_found),
         cmocka_unit_test(parameters_are_copied),
         cmocka_unit_test(filters_select),
+        cmocka_unit_test(typos_have_a_neighbour),
         cmocka_unit_test(the_real_list_is_good),
         cmocka_unit_test(text_becomes_clean),
         cmocka_unit_test(families_are_parts_of_names),

@@ -4,8 +4,8 @@
  *
  * Every figure is a pair: Halcyon (A) and what it is held against (B), taken
  * in one process, alternating (AB BA AB ...), so that a machine that slows
- * down slows both.  Reported are the median of the pairs' ratios, their range,
- * and the ratio of the best samples, which other load disturbs least.
+ * down slows both.  Reported are the median of the pairs' ratios, their spread,
+ * and the ratio of the best samples.
  */
 #ifndef TOOLS_BENCH_BENCH_H
 #define TOOLS_BENCH_BENCH_H
@@ -43,6 +43,7 @@ struct bench_result {
     enum bench_unit unit;
     double hal, raw;         /* medians, in the unit */
     double ratio, low, high; /* median, range */
+    double p10, p90;         /* the middle eight tenths lie between them */
     double best;             /* ratio of the best samples of each side */
     double goal;
     unsigned n_pairs, n_calls; /* calls in a sample */
@@ -110,8 +111,9 @@ struct bench_raw_api {
     int (*open)(const struct halDeviceProp *prop, unsigned group, size_t bytes,
                 void **out_raw);
     void (*close)(void *raw);
-    bench_fn *launch; /* launch and wait, `calls` times */
-    bench_fn *burst;  /* launch `calls` times, wait once */
+    bench_fn *launch; /* give the arguments, launch, wait, `calls` times */
+    bench_fn *least;  /* the same with the arguments of before */
+    bench_fn *burst;  /* launch `calls` times with those, wait once */
     bench_fn *copy;   /* ctx: struct bench_raw_copy */
 };
 

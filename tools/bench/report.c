@@ -27,6 +27,8 @@ static cJSON *result_json(const struct bench_result *r)
     cJSON_AddNumberToObject(o, "ratio", r->ratio);
     cJSON_AddNumberToObject(o, "ratio_min", r->low);
     cJSON_AddNumberToObject(o, "ratio_max", r->high);
+    cJSON_AddNumberToObject(o, "ratio_p10", r->p10);
+    cJSON_AddNumberToObject(o, "ratio_p90", r->p90);
     cJSON_AddNumberToObject(o, "ratio_of_best", r->best);
     cJSON_AddNumberToObject(o, "pairs", r->n_pairs);
     cJSON_AddNumberToObject(o, "calls_per_sample", r->n_calls);

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands halcyon and halcc as a shell sees them: words, JSON by its
+ * documented keys (docs/tools.md), exit statuses, and output that cannot be
+ * written.  Runs those that were built beside this test.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compiler/tool.h"
+#include "hal/hal.h"
+
+static char *output; /* of the last run: stdout and stderr */
+static char dir[TEMP_DIR_ROOM];
+
+/* `line` is for sh; $H is halcyon, $C is halcc, $D a folder for files. */
+static int run(const char *line)
+{
+    char sh[] = "sh", option[] = "-c", words[1000];
+    char *argv[] = { sh, option, words, NULL };
+    struct tool_result r = { 0 };
+    int e;
+
+    snprintf(words, sizeof words, "%s", line);
+    e = tool_run(argv, 200, &r);
+    if (e || r.timed_out)
+        fail_msg("%s: %s", line, e ? strerror(e) : "takes too long");
+    free(output);
+    output = calloc(1, r.output.size + 1);
+    assert_non_null(output);
+    memcpy(output, r.output.bytes, r.output.size);
+    buffer_free(&r.output);
+    return r.exit_status;
+}
+
+static void expect(const char *line, int status, const char *words)
+{
+    int is = run(line);
+
+    if (is != status || !strstr(output, words))
+        fail_msg("%s: status %d, not %d; or no '%s' in: %s", line, is, status,
+                 words, output);
+}
+
+static void commands_say_what_they_are(void **state)
+{
+    char version[64];
+
+    (void)state;
+    snprintf(version, sizeof version, "halcyon %d.%d.%d\n", HAL_VERSION_MAJOR,
+             HAL_VERSION_MINOR, HAL_VERSION_PATCH);
+    expect("$H version", 0, version);
+    assert_string_equal(output, version);
+    expect("$H --version", 0, version);
+    expect("$H --help", 0, "usage: halcyon COMMAND");
+    expect("$H help", 0, "  conform ");
+    expect("$H -h", 0, "  info ");
+    expect("$H help conform", 0, "usage: halcyon conform");
+    expect("$H help info", 0, "usage: halcyon info");
+    expect("$H help bench", 0, "usage: halcyon bench");
+    expect("$H conform --help", 0, "3 planned work\ncould not run.");
+    expect("$C --help", 0, "usage: halcc");
+    expect("$C --version", 0, "halcc ");
+}
+
+static void wrong_usage_is_status_2(void **state)
+{
+    (void)state;
+    expect("$H", 2, "usage: halcyon COMMAND");
+    expect("$H frob", 2, "no command 'frob'");
+    assert_non_null(strstr(output, "  conform ")); /* what there is */
+    expect("$H help frob", 2, "no command 'frob'");
+    expect("$H version now", 2, "'now' is not expected");
+    expect("$H info --frob", 2, "usage: halcyon info");
+    expect("$H bench frob", 2, "\"frob\" is no section");
+    assert_non_null(strstr(output, "  launch "));
+    expect("$H bench --device", 2, "lacks its value");
+    expect("$H conform --level nope", 2, "there are: core, memory");
+    expect("$C --frob", 2, "'--frob' is no option");
+}
+
+static void what_is_not_there_is_status_3(void **state)
+{
+    (void)state;
+    expect("$H bench --device cpu:7", 3, "there are: cpu:0");
+    expect("$H conform --device cpu:7 --case api.device.count", 3,
+           "there are: cpu:0");
+    expect("$H conform --case api.device.cuont", 3,
+           "nearest is api.device.count");
+    expect("HALCYON_DEVICES=nope:0 $H info", 3, "nope:0");
+    expect("HALCYON_DEVICES=nope:0 $H info --json 2>$D/err", 3, "\"devices\"");
+}
+
+/* Each way to lose words, for each command. */
+static void lost_words_are_status_3(void **state)
+{
+    static const char *const lines[] = {
+        "$H --help >/dev/full",
+        "$H version >/dev/full",
+        "$H info >/dev/full",
+        "$H info --json >/dev/full",
+        "$H info --help >/dev/full",
+        "$H bench --help >/dev/full",
+        "$H bench launch --quick --device cpu:0 >/dev/full",
+        "$H bench launch --quick --device cpu:0 --json /dev/full",
+        "$H bench launch --quick --device cpu:0 --json /nowhere/x.json",
+        "$H conform --help >/dev/full",
+        "$H conform --list >/dev/full",
+        "$H conform --list --json - >/dev/full",
+        "$H conform --list --json /dev/full",
+        "$H conform --device cpu:0 --case api.device.count >/dev/full",
+        "$H conform --device cpu:0 --case api.device.count --quiet >/dev/full",
+        "$H conform --device cpu:0 --case api.device.count --json /dev/full",
+        "$H conform --device cpu:0 --case api.device.count --junit /dev/full",
+        "$H conform --device cpu:0 --case api.device.count --json - >/dev/full",
+        "$H version >&-",
+        "$H conform --device cpu:0 --case api.device.count --quiet >&-",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        expect(lines[i], 3, "cannot write");
+}
+
+/* A closed descriptor's number must not go to a report, nor our words to it. */
+static void closed_descriptors_are_filled(void **state)
+{
+    (void)state;
+    expect("$H conform --device cpu:0 --case api.device.count --json $D/r.json "
+           "<&- 2>&- >$D/out && cat $D/r.json",
+           0, "\"verdict\"");
+    expect("$H conform --device cpu:0 --case api.device.count --json $D/r.json "
+           ">&- 2>$D/err; cat $D/r.json",
+           0, "\"verdict\"");
+    assert_null(strstr(output, "halcyon conform: 1 cases"));
+}
+
+/* ---- JSON ------------------------------------------------------------------
+ */
+
+static cJSON *json_of(const char *line)
+{
+    cJSON *json;
+    const char *end = NULL;
+
+    expect(line, 0, "");
+    json = cJSON_ParseWithOpts(output, &end, 1);
+    if (!json)
+        fail_msg("%s: no JSON: %s", line, output);
+    return json;
+}
+
+/* `keys` as "name:s other:n": s text, n number, b truth, a list, o object. */
+static void has_keys(const cJSON *o, const char *keys)
+{
+    char name[64], kind;
+    int length;
+
+    for (; sscanf(keys, " %63[^:]:%c%n", name, &kind, &length) == 2;
+         keys += length) {
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
+        int good = kind == 's'   ? cJSON_IsString(v)
+                   : kind == 'n' ? cJSON_IsNumber(v)
+                   : kind == 'b' ? cJSON_IsBool(v)
+                   : kind == 'a' ? cJSON_IsArray(v)
+                                 : cJSON_IsObject(v);
+
+        if (!good)
+            fail_msg("no key %s of kind %c in: %s", name, kind, output);
+    }
+}
+
+static const char *text_of(const cJSON *o, const char *key)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(o, key));
+
+    return text ? text : "";
+}
+
+static const cJSON *first_of(const cJSON *o, const char *key)
+{
+    const cJSON *list = cJSON_GetObjectItem(o, key);
+
+    if (cJSON_GetArraySize(list) < 1)
+        fail_msg("%s is empty: %s", key, output);
+    return cJSON_GetArrayItem(list, 0);
+}
+
+static void info_is_json(void **state)
+{
+    cJSON *o = json_of("$H info --json 2>$D/err");
+    const cJSON *device = first_of(o, "devices"), *known;
+    int stand_in = 0;
+
+    (void)state;
+    has_keys(o, "schema:s version:s devices:a backends:a known:a parts:a "
+                "settings:o");
+    assert_string_equal(text_of(o, "schema"), "halcyon.info/1");
+    has_keys(device, "ordinal:n name:s product:s backend:s driver:s standsOn:s "
+                     "totalGlobalMem:n maxAllocBytes:n sharedMemPerBlock:n "
+                     "maxThreadsPerBlock:n warpSize:n memAlign:n "
+                     "maxThreadsDim:a maxGridSize:a dtypes:a dtypesNative:a "
+                     "integrated:b managedMemory:b");
+    assert_string_equal(text_of(device, "name"), "cpu:0");
+    has_keys(first_of(o, "backends"), "name:s deviceCount:n status:s note:s");
+    has_keys(first_of(o, "known"), "name:s about:s");
+    has_keys(first_of(o, "parts"), "name:s present:b package:s why:s");
+    has_keys(cJSON_GetObjectItem(o, "settings"), "HALCYON_DEVICES:s");
+    cJSON_ArrayForEach(known, cJSON_GetObjectItem(o, "known"))
+    {
+        stand_in |= !strcmp(text_of(known, "name"), "ascend-910b");
+    }
+    assert_true(stand_in);
+    cJSON_Delete(o);
+    expect("$H info", 0, "cpu:0  ");
+    assert_non_null(strstr(output, "ascend-910b"));
+    assert_non_null(strstr(output, "HALCYON_DEVICES=cpu:0"));
+}
+
+static void bench_is_json(void **state)
+{
+    cJSON *o =
+        json_of("$H bench launch --quick --device cpu:0 --json $D/b.json "
+                ">$D/out && cat $D/b.json");
+    const cJSON *machine = cJSON_GetObjectItem(o, "machine"), *result;
+    int n = 0;
+
+    (void)state;
+    has_keys(o, "schema:s machine:o quick:b failures:n results:a first_use:a");
+    assert_string_equal(text_of(o, "schema"), "halcyon.bench.1");
+    has_keys(machine, "cpu:s cpus:n");
+    cJSON_ArrayForEach(result, cJSON_GetObjectItem(o, "results"))
+    {
+        has_keys(result, "section:s device:s name:s unit:s hal:n against:s "
+                         "raw:n ratio:n ratio_min:n ratio_max:n "
+                         "ratio_of_best:n pairs:n calls_per_sample:n");
+        assert_string_equal(text_of(result, "section"), "launch");
+        assert_true(cJSON_GetObjectItem(result, "ratio")->valuedouble > 0);
+        n++;
+    }
+    assert_true(n > 0);
+    cJSON_Delete(o);
+}
+
+static void conform_is_json(void **state)
+{
+    cJSON *o = json_of("$H conform --device cpu:0 --case api.device.count "
+                       "--json - 2>$D/err");
+
+    (void)state;
+    has_keys(o, "schema:s version:s started:s seconds:n result:s exit_status:n "
+                "seed:n planned:n environment:o devices:a summary:o cases:a");
+    assert_string_equal(text_of(o, "result"), "conformant");
+    has_keys(first_of(o, "cases"), "name:s device:s verdict:s seed:n ms:n "
+                                   "message:s rerun:s metrics:o");
+    has_keys(cJSON_GetObjectItem(cJSON_GetObjectItem(o, "summary"), "cpu:0"),
+             "planned:n pass:n fail:n unsupported:n missing:n");
+    cJSON_Delete(o);
+}
+
+/* ---- beginning and end -----------------------------------------------------
+ */
+
+/* build/tests/tools/test_commands -> build/NAME */
+static int point_to(const char *variable, const char *name)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 64);
+
+    if (n < 0)
+        return -1;
+    path[n] = 0;
+    for (int i = 0; i < 3; i++) {
+        char *slash = strrchr(path, '/');
+
+        if (!slash)
+            return -1;
+        *slash = 0;
+    }
+    strcat(path, "/");
+    strcat(path, name);
+    return access(path, X_OK) || setenv(variable, path, 1);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    if (point_to("H", "halcyon") || point_to("C", "halcc") ||
+        temp_dir_make(dir) || setenv("D", dir, 1))
+        return -1;
+    return setenv("HALCYON_DEVICES", "cpu:0", 1);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    temp_dir_remove(dir);
+    free(output);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commands_say_what_they_are),
+        cmocka_unit_test(wrong_usage_is_status_2),
+        cmocka_unit_test(what_is_not_there_is_status_3),
+        cmocka_unit_test(lost_words_are_status_3),
+        cmocka_unit_test(closed_descriptors_are_filled),
+        cmocka_unit_test(info_is_json),
+        cmocka_unit_test(bench_is_json),
+        cmocka_unit_test(conform_is_json),
+    };
+
+    return cmocka_run_group_tests(tests, begin, end);
+}
