@@ -84,7 +84,7 @@ static int is_ours(const char *dir)
     struct stat is;
 
     return stat(dir, &is) == 0 && S_ISDIR(is.st_mode) &&
-           is.st_uid == geteuid() && !(is.st_mode & S_IWOTH);
+           is.st_uid == geteuid() && !(is.st_mode & (S_IWGRP | S_IWOTH));
 }
 
 /* 0: there is no place for this entry. */

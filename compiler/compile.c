@@ -434,7 +434,59 @@ static enum compile_status run_step(struct job *j, const struct step *s)
     return st;
 }
 
+/* ---- what all targets must agree on ---------------------------------------
+ */
+
+/* A source that cannot be expanded for a view is not for that language. */
+static enum compile_status check_view(struct job *j, uint32_t instance,
+                                      const char *variant, enum rules_view view)
+{
+    struct expansion e = { .request = j->req,
+                           .variant = variant_find(variant),
+                           .instance = &j->instances.list[instance],
+                           .only_kernel = -1,
+                           .meta = 1 };
+    struct meta_text meta;
+    struct hal_message ignored;
+    struct pp_result r = { 0 };
+    enum compile_status st;
+
+    if (expansion_skipped(&e))
+        return COMPILE_OK;
+    st = expansion_run(&e, &r, &ignored);
+    if (st != COMPILE_OK)
+        return st == COMPILE_ERROR ? COMPILE_OK : no_memory(j);
+    if (!r.skipped) {
+        st = meta_text_open(&meta, j->req->name, r.text)
+                 ? rules_check(&meta, view, j->msg)
+                 : no_memory(j);
+        meta_text_close(&meta);
+    }
+    free(r.text);
+    return st;
+}
+
+static enum compile_status check_views(struct job *j)
+{
+    enum compile_status st = COMPILE_OK;
+
+    for (uint32_t i = 0; i < j->instances.n && st == COMPILE_OK; i++) {
+        st = check_view(j, i, "cpu.base", RULES_C);
+        if (st == COMPILE_OK)
+            st = check_view(j, i, "vulkan.ssbo", RULES_GLSL);
+    }
+    return st;
+}
+
 /* ---- the whole ----------------------------------------------------------- */
+
+static int has_image(const struct job *j)
+{
+    for (uint32_t i = 0; i < j->n_kernels; i++)
+        if (j->kernels[i].desc.n_images)
+            return 1;
+    return 0;
+}
 
 static enum compile_status finish(struct job *j, struct halbin *out)
 {
@@ -447,6 +499,13 @@ static enum compile_status finish(struct job *j, struct halbin *out)
     if (!j->n_kernels) {
         snprintf(j->msg->text, sizeof j->msg->text,
                  "%.200s:1: there is no KERNEL in it", j->req->name);
+        return COMPILE_ERROR;
+    }
+    if (!has_image(j) && j->req->n_targets) {
+        snprintf(j->msg->text, sizeof j->msg->text,
+                 "%.200s:1: nothing is left to make: each variant of the "
+                 "targets asked for is left out by a #pragma hal skip",
+                 j->req->name);
         return COMPILE_ERROR;
     }
     list = malloc(j->n_kernels * sizeof *list);
@@ -508,6 +567,8 @@ enum compile_status compile_source(const struct compile_request *req,
     }
     for (uint32_t i = 0; i < req->n_targets && st == COMPILE_OK; i++)
         st = plan(j, i);
+    if (st == COMPILE_OK)
+        st = check_views(j);
     for (uint32_t i = 0; i < j->n_steps && st == COMPILE_OK; i++)
         st = run_step(j, &j->steps[i]);
     if (st == COMPILE_OK)

@@ -66,12 +66,33 @@ void meta_complain(struct meta_text *m, const char *at, struct hal_message *msg,
 
 /* ---- rules.c ------------------------------------------------------------- */
 
-/* Whether group statements and names are such that all targets agree. */
-enum compile_status rules_check(struct meta_text *meta,
+/* Whose view of the source a meta expansion is. */
+enum rules_view {
+    RULES_OWN, /* the target's that is compiled for: it may use its words */
+    RULES_C,   /* what C sees is in no other language's words */
+    RULES_GLSL /* what GLSL sees is in no words that C alone has */
+};
+
+/* Whether group statements, names and words are such that all targets agree. */
+enum compile_status rules_check(struct meta_text *meta, enum rules_view view,
                                 struct hal_message *msg);
-/* Why a kernel, parameter, function or variable cannot have this name, as the
- * end of a sentence; NULL if it can. */
-const char *rules_name_fault(const char *name, size_t size, int is_function);
+/* Whether the rule for barriers knows this word. */
+int rules_is_barrier(const char *name, size_t size);
+/* ---- words.c ------------------------------------------------------------- */
+
+/* Each returns the end of a sentence that begins with the word, or NULL. */
+
+/* Why a kernel, parameter, function or variable cannot have this name. */
+const char *words_name_fault(const char *name, size_t size, int is_function);
+/* Why what C sees cannot have this word; as_function: as a call or type. */
+const char *words_not_c(const char *word, size_t size, int as_function);
+/* Why what GLSL sees cannot; *out_hint is what to write instead, or "". */
+const char *words_not_glsl(const char *word, size_t size,
+                           const char **out_hint);
+/* A storage format of the dialect; WORDS_FORMATS lists them for messages. */
+#define WORDS_FORMATS "f32 bf16 f16 e4m3 i8 i16 i32 u8 u16 u32"
+int words_is_format(const char *word, size_t size);
+int words_is_keyword(const char *word, size_t size);
 
 /* ---- reflect.c ----------------------------------------------------------- */
 

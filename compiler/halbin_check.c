@@ -33,6 +33,8 @@ const char *halbin_param_fault(const struct hal_param *p)
 
     if (fault)
         return fault;
+    if (strlen(p->name) > HAL_SHORT_NAME_MAX)
+        return "a parameter's name has more than 47 characters";
     if (p->kind > HAL_PARAM_ARG)
         return "a parameter is of an unknown kind";
     if (p->dtype >= HALBIN_DTYPES)

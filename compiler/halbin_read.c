@@ -64,8 +64,15 @@ static enum halbin_status read_header(struct reader *r)
     XXH3_state_t *hash;
     uint64_t is;
 
-    if (r->size < 12 || memcmp(h, HALBIN_MAGIC, 8) != 0)
-        return damaged(r, "no .halbin (the first bytes are not HALBIN)");
+    if (memcmp(h, HALBIN_MAGIC, r->size < 8 ? r->size : 8) != 0) {
+        snprintf(r->msg->text, sizeof r->msg->text,
+                 "this is no .halbin (did you mean to compile it with halcc, "
+                 "or halModuleLoadSource?)");
+        return HALBIN_DAMAGED;
+    }
+    if (r->size < 12)
+        return damaged(r, "truncated in the header, at byte %llu",
+                       (unsigned long long)r->size);
     if (halbin_get32(h + 8) > HALBIN_VERSION) {
         snprintf(r->msg->text, sizeof r->msg->text,
                  ".halbin of version %u; this library reads up to %u: update "

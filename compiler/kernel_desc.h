@@ -13,6 +13,8 @@
 
 #define HAL_NAME_MAX   63 /* kernel names, without the NUL */
 #define HAL_PARAMS_MAX 32 /* launch arguments of one kernel */
+/* A parameter's name, and any name in a source: halParamInfo has room for it */
+#define HAL_SHORT_NAME_MAX 47
 
 /* What a parameter of KERNEL(...) is. Values are .halbin format: append. */
 enum hal_param_kind {

@@ -72,11 +72,48 @@ static void add_instance(struct reader *r, const struct pp_token *hash,
     memcpy(i->skips, r->skips, r->n_skips * sizeof *i->skips);
 }
 
+/* "cpu cpu.base ... opencl opencl.small ...": families before their members,
+ * as they stand in variants.def. */
+static void list_names(char *out, size_t room)
+{
+    uint32_t n;
+    const struct compile_variant *v = compile_variants(&n);
+    size_t used = 0, family;
+
+    out[0] = 0;
+    for (uint32_t i = 0; i < n && used < room; i++) {
+        family = strcspn(v[i].name, ".");
+        if ((!i || strncmp(v[i].name, v[i - 1].name, family)) &&
+            v[i].name[family])
+            used += (size_t)snprintf(out + used, room - used, " %.*s",
+                                     (int)family, v[i].name);
+        if (used < room)
+            used += (size_t)snprintf(out + used, room - used, " %s", v[i].name);
+    }
+}
+
+void pp_check_skip(struct pp *pp, const struct pp_token *at, const char *name)
+{
+    uint32_t n;
+    const struct compile_variant *v = compile_variants(&n);
+    char names[200];
+
+    for (uint32_t i = 0; i < n; i++)
+        if (pp_skip_covers(name, v[i].name))
+            return;
+    list_names(names, sizeof names);
+    pp_fail(pp, at->file, at->line,
+            "#pragma hal skip %.60s: there is no such variant; there are%s",
+            name, names);
+}
+
 static void add_skip(struct reader *r, const struct pp_token *hash,
                      const char *rest)
 {
     char *word = next_word(r->pp, &rest);
 
+    if (word)
+        pp_check_skip(r->pp, hash, word);
     if (r->cond_depth) /* counts when it is expanded */
         return;
     if (!word)

@@ -12,16 +12,17 @@
 
 #include <setjmp.h>
 
-#define PP_MEMORY_LIMIT  ((size_t)256 << 20)
-#define PP_STEP_LIMIT    ((uint64_t)1 << 26) /* under a second or two */
-#define PP_OUTPUT_LIMIT  ((size_t)64 << 20)
-#define PP_FILE_LIMIT    ((size_t)16 << 20)
-#define PP_INCLUDE_DEPTH 32
-#define PP_COND_DEPTH    256
-#define PP_EXPAND_DEPTH  200 /* calls within arguments of calls */
-#define PP_EXPR_DEPTH    200
-#define PP_PARAMS_MAX    128
-#define PP_BUCKETS       1024
+#define PP_MEMORY_LIMIT      ((size_t)256 << 20)
+#define PP_STEP_LIMIT        ((uint64_t)1 << 26) /* under a second or two */
+#define PP_OUTPUT_LIMIT      ((size_t)64 << 20)
+#define PP_FILE_LIMIT        ((size_t)16 << 20)
+#define PP_INCLUDE_DEPTH     32
+#define PP_COND_DEPTH        256
+#define PP_EXPAND_DEPTH      200 /* calls within arguments of calls */
+#define PP_EXPR_DEPTH        200
+#define PP_PARAMS_MAX        128
+#define PP_KERNEL_PARAMS_MAX 36 /* what hal_pp.h's HAL_EACH goes up to */
+#define PP_BUCKETS           1024
 
 enum pp_kind {
     PP_IDENT,
@@ -146,5 +147,10 @@ struct pp_token *pp_expand(struct pp *pp, struct pp_token *list,
 
 int pp_condition(struct pp *pp, struct pp_token *line,
                  const struct pp_token *where);
+
+/* ---- pp_instances.c ------------------------------------------------------ */
+
+/* Fails unless a variant, or a family of them, has the name. */
+void pp_check_skip(struct pp *pp, const struct pp_token *at, const char *name);
 
 #endif

@@ -469,6 +469,30 @@ static struct pp_token *read_args(struct pp *pp, struct call *c,
     return t;
 }
 
+/* The dialect's macros count so far and no further; past that they would fail
+ * at some token of theirs that tells an author nothing. */
+static void check_kernel_params(struct pp *pp, struct call *c)
+{
+    const struct pp_macro *m = c->macro;
+    uint32_t n = 1, depth = 0;
+    char name[64];
+
+    if (c->name->symbol != pp->sym_kernel || !m->variadic || m->n_params != 2)
+        return;
+    for (const struct pp_token *t = expanded_arg(pp, c, 1); t; t = t->next) {
+        depth += pp_is(t, "(");
+        depth -= depth && pp_is(t, ")");
+        n += !depth && pp_is(t, ",");
+    }
+    if (n <= PP_KERNEL_PARAMS_MAX)
+        return;
+    snprintf(name, sizeof name, "%.63s",
+             pp_spell(pp, expanded_arg(pp, c, 0), NULL));
+    pp_fail(pp, c->name->file, c->name->line,
+            "kernel '%s': more than %d parameters: it has %u", name,
+            PP_KERNEL_PARAMS_MAX, n);
+}
+
 static struct pp_token *builtin(struct pp *pp, struct pp_token *t)
 {
     struct pp_token *r = token_copy(pp, t);
@@ -543,6 +567,7 @@ struct pp_token *pp_expand(struct pp *pp, struct pp_token *list, uint32_t depth)
 
             c.macro = t->symbol->macro;
             close = read_args(pp, &c, next);
+            check_kernel_params(pp, &c);
             next = prepend(
                 substitute(pp, &c,
                            hide_add(pp, hide_common(pp, t->hide, close->hide),

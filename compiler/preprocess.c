@@ -236,6 +236,7 @@ static void do_pragma_hal(struct pp *pp, const struct pp_token *hash,
                 "#pragma hal skip wants the name of a variant");
     memcpy(variant, rest, (size_t)(end - rest));
     variant[end - rest] = 0;
+    pp_check_skip(pp, hash, variant);
     if (pp->options->variant && pp_skip_covers(variant, pp->options->variant)) {
         pp->skipped = 1;
         snprintf(pp->skip_reason, sizeof pp->skip_reason, "%s",

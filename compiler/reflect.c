@@ -2,8 +2,10 @@
 /*
  * reflect.c - reads what KERNEL expands to under HAL_META:
  *
+ *   @group GROUP @end
  *   @kernel NAME GROUP CHUNK SHARED PRIV : KIND, TYPE, NAME, COUNT; ... @end
  *
+ * The first is hal_dialect.h's, and without it there is nothing to check.
  * The four numbers and the counts are constant expressions.  SHARED and PRIV
  * are what the target adds to the LOCAL and PRIV parameters.  All else in the
  * text is ignored.
@@ -28,6 +30,7 @@ struct reader {
     struct hal_message *msg;
     int failed;
     int seen_memory; /* a LOCAL or PRIV: no launch argument may follow */
+    int64_t group;   /* where hal_dialect.h was included; 0: not known */
 };
 
 /* halDtype's values; the names are the dialect's storage formats. */
@@ -179,11 +182,12 @@ static void read_argument(struct reader *r, const char *kind, const char *type,
         return;
     }
     if (t == n_dtypes ||
+        (!dtypes[t].is_scalar && !words_is_format(type, strlen(type))) ||
         (dtypes[t].is_scalar != (kinds[i].kind == HAL_PARAM_ARG))) {
         complain(r, "parameter '%s': '%s' is no %s", name, type,
                  kinds[i].kind == HAL_PARAM_ARG
                      ? "scalar type (float, int or uint)"
-                     : "storage format (f32, bf16, i8 ...)");
+                     : "storage format; there are " WORDS_FORMATS);
         return;
     }
     if (r->k->n_params == HAL_PARAMS_MAX) {
@@ -204,7 +208,7 @@ static void read_argument(struct reader *r, const char *kind, const char *type,
 
 static void check_name(struct reader *r, const char *name, int is_kernel)
 {
-    const char *why = rules_name_fault(name, strlen(name), is_kernel);
+    const char *why = words_name_fault(name, strlen(name), is_kernel);
 
     if (!r->failed && why)
         complain(r,
@@ -215,7 +219,7 @@ static void check_name(struct reader *r, const char *name, int is_kernel)
 
 static void read_param(struct reader *r)
 {
-    char kind[16], type[HAL_NAME_MAX + 1], name[HAL_NAME_MAX + 1];
+    char kind[16], type[HAL_NAME_MAX + 1], name[HAL_SHORT_NAME_MAX + 1];
 
     word(r, kind, sizeof kind);
     if (!take(r, ","))
@@ -224,8 +228,6 @@ static void read_param(struct reader *r)
     word(r, type, sizeof type);
     want(r, ",");
     word(r, name, sizeof name);
-    if (!strcmp(kind, "too") && !strcmp(type, "many"))
-        complain(r, "more than 36 parameters");
     check_name(r, name, 0);
     want(r, ",");
     if (r->failed)
@@ -244,16 +246,31 @@ static void read_param(struct reader *r)
     want(r, ";");
 }
 
+/* The dialect's own functions are made for one GROUP: with another their sums
+ * would leave threads out, without a word from any compiler. */
+static void check_group(struct reader *r)
+{
+    if (r->group < 0)
+        complain(r, "GROUP is no constant where hal_dialect.h is included; "
+                    "define it, and what it is made of, before");
+    else if (r->group && r->group != r->k->group)
+        complain(r,
+                 "GROUP is %u, and was %lld where hal_dialect.h is included; "
+                 "define it before the include, once for the whole file",
+                 r->k->group, (long long)r->group);
+}
+
 static void read_kernel(struct reader *r)
 {
     uint32_t shared, priv;
 
-    word(r, r->k->name, sizeof r->k->name);
+    word(r, r->k->name, HAL_SHORT_NAME_MAX + 1);
     r->k->line = meta_where(&r->meta, r->here, r->k->file, sizeof r->k->file);
     check_name(r, r->k->name, 1);
     if (!r->failed && isdigit((unsigned char)r->k->name[0]))
         complain(r, "a name must not begin with a digit");
     r->k->group = constant(r, "GROUP", 1);
+    check_group(r);
     r->k->chunk = constant(r, "CHUNK", 0);
     shared = constant(r, "the target's shared memory", 0);
     priv = constant(r, "the target's private memory", 0);
@@ -270,16 +287,26 @@ static void read_kernel(struct reader *r)
 }
 
 /* "@kernel", which the preprocessor prints as one or two tokens. */
-static const char *next_record(const char *text)
+static const char *next_record(const char *text, const char *kind)
 {
+    size_t n = strlen(kind);
+
     while ((text = strchr(text, '@'))) {
         const char *p = text + 1 + strspn(text + 1, " ");
 
-        if (!strncmp(p, "kernel", 6) && isspace((unsigned char)p[6]))
-            return p + 6;
+        if (!strncmp(p, kind, n) && isspace((unsigned char)p[n]))
+            return p + n;
         text++;
     }
     return NULL;
+}
+
+static void read_group(struct reader *r)
+{
+    const char *at = next_record(r->at, "group"), *why;
+
+    if (at && pp_evaluate(at, &r->group, 1, &at, &why) != 1)
+        r->group = -1;
 }
 
 /* Reads all records; *out is malloc'ed even when it fails. */
@@ -288,7 +315,8 @@ read_records(struct reader *r, struct reflection **out, uint32_t *out_n)
 {
     uint32_t room = 0;
 
-    while (!r->failed && (r->at = next_record(r->at))) {
+    read_group(r);
+    while (!r->failed && (r->at = next_record(r->at, "kernel"))) {
         if (*out_n == KERNELS_MAX) {
             r->here = r->at;
             complain(r, "it and %d others are too many for one file",
@@ -308,7 +336,7 @@ read_records(struct reader *r, struct reflection **out, uint32_t *out_n)
         memset(r->k, 0, sizeof *r->k);
         read_kernel(r);
     }
-    return r->failed ? COMPILE_ERROR : rules_check(&r->meta, r->msg);
+    return r->failed ? COMPILE_ERROR : rules_check(&r->meta, RULES_OWN, r->msg);
 }
 
 enum compile_status reflect(const char *source_name, const char *text,

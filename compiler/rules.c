@@ -6,13 +6,15 @@
  * refused here, whatever the target.
  *
  * It reads a meta expansion: the author's macros are gone from it, and the
- * dialect's statements stand as they were written.  Invariant: text that it
- * does not understand is let through; the target's compiler has the last word.
+ * dialect's statements stand as they were written.  Words that some languages
+ * lack are looked for in two views of the source, as C and as GLSL see it,
+ * whatever the target; what only other targets see may be in their words.
+ * Invariant: text that it does not understand is let through; the target's
+ * compiler has the last word.
  */
 #include "compiler/expand.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Statements and brackets within each other; keeps the recursion short. */
@@ -29,6 +31,7 @@ struct token {
 struct scan {
     struct meta_text *meta;
     struct hal_message *msg;
+    enum rules_view view;
     const char *rest; /* behind `now` */
     struct token now;
     int failed;
@@ -117,51 +120,64 @@ static int enter(struct scan *s)
 
 /* ---- names --------------------------------------------------------------- */
 
-struct reserved {
-    const char *word;
-    int functions_only; /* a variable may have this name */
-    const char *what;
-};
-
-/* Sorted by strcmp. */
-static const struct reserved reserved[] = {
-#define X(word, functions_only, what) { #word, functions_only, what },
-#include "compiler/reserved.def"
-#undef X
-};
-
-static int compare(const void *key, const void *element)
+static int shown(const struct token *t)
 {
-    const struct token *t = key;
-    const char *word = ((const struct reserved *)element)->word;
-    int c = strncmp(t->at, word, t->size);
-
-    return c ? c : -(word[t->size] != 0);
+    return (int)(t->size > 60 ? 60 : t->size);
 }
 
-const char *rules_name_fault(const char *name, size_t size, int is_function)
+static void used_in_c(struct scan *s, const struct token *t)
 {
-    struct token t = { WORD, name, size };
-    const struct reserved *r =
-        bsearch(&t, reserved, sizeof reserved / sizeof *reserved,
-                sizeof *reserved, compare);
+    /* a variable may hide a function, but is not called */
+    int as_function = is(&s->now, "(") || s->now.kind == WORD;
+    const char *what = words_not_c(t->at, t->size, as_function);
 
-    if (size > 4 && !memcmp(name, "hal_", 4))
-        return "begins with hal_, as the dialect's own names do";
-    if (size > 3 && !memcmp(name, "gl_", 3))
-        return "begins with gl_, as GLSL's own names do";
-    return r && (is_function || !r->functions_only) ? r->what : NULL;
+    if (what)
+        COMPLAIN(s, t->at,
+                 "'%.*s' %s; every device compiles this source, and not all "
+                 "have it",
+                 shown(t), t->at, what);
+}
+
+static void used_in_glsl(struct scan *s, const struct token *t)
+{
+    const char *hint, *what = words_not_glsl(t->at, t->size, &hint);
+    struct token next;
+
+    if (what)
+        COMPLAIN(s, t->at,
+                 "'%.*s' %s that not all devices have; every device compiles "
+                 "this source%s",
+                 shown(t), t->at, what, hint);
+    if (is(t, "struct") && s->now.kind == WORD) {
+        next = token_at(s->rest);
+        if (!is(&next, "{"))
+            COMPLAIN(s, t->at,
+                     "'struct' without members: C wants the word here and "
+                     "GLSL does not; declare variables behind the members");
+    }
+}
+
+/* A word that is no new name; s->now is what stands behind it. */
+static void foreign(struct scan *s, const struct token *t)
+{
+    if (s->view == RULES_C)
+        used_in_c(s, t);
+    if (s->view == RULES_GLSL)
+        used_in_glsl(s, t);
 }
 
 static void declared(struct scan *s, const struct token *name, int is_function)
 {
-    const char *why = rules_name_fault(name->at, name->size, is_function);
+    const char *why = words_name_fault(name->at, name->size, is_function);
 
-    if (why)
+    /* "(unsigned char)" declares nothing, though it looks like it */
+    if (words_is_keyword(name->at, name->size) && !is(&s->now, "="))
+        foreign(s, name);
+    else if (why)
         COMPLAIN(s, name->at,
                  "the name '%.*s' %s; every device compiles this source: take "
                  "another name",
-                 (int)(name->size > 60 ? 60 : name->size), name->at, why);
+                 shown(name), name->at, why);
 }
 
 /* ---- the dialect's statements -------------------------------------------- */
@@ -187,8 +203,24 @@ static const struct statement_kind *statement_kind(const struct token *t)
     return NULL;
 }
 
-static const char *const barriers[] = { "SYNC",       "GROUP_SUM",  "GROUP_MAX",
-                                        "GROUP_UMAX", "GROUP_UMIN", NULL };
+/* The dialect's, then what they are in the targets' headers, where an author
+ * writes for one target. */
+static const char *const barriers[] = {
+    "SYNC",           "GROUP_SUM",
+    "GROUP_MAX",      "GROUP_UMAX",
+    "GROUP_UMIN",     "barrier",
+    "__syncthreads",  "work_group_barrier",
+    "hal_sync",       "hal_group_sum",
+    "hal_group_max",  "hal_group_umax",
+    "hal_group_umin", NULL,
+};
+
+int rules_is_barrier(const char *name, size_t size)
+{
+    struct token t = { WORD, name, size };
+
+    return is_any(&t, barriers);
+}
 
 static unsigned line_of(struct scan *s, const struct token *t)
 {
@@ -217,6 +249,23 @@ static void check_group_use(struct scan *s, const struct place *p,
                               "spread over the group again");
 }
 
+/* "HAL_LD_f33", which LD(f33, x, i) becomes: there would be no such macro. */
+static void check_format(struct scan *s, const struct token *t)
+{
+    static const char *const of[] = { "HAL_LD_",   "HAL_ST_",   "HAL_LDB_",
+                                      "HAL_STB_",  "HAL_VLD_",  "HAL_VST_",
+                                      "HAL_LD16_", "HAL_ST16_", NULL };
+
+    for (size_t i = 0; of[i]; i++) {
+        size_t n = strlen(of[i]);
+
+        if (t->size > n && !memcmp(t->at, of[i], n) &&
+            !words_is_format(t->at + n, t->size - n))
+            COMPLAIN(s, t->at, "%.*s is no storage format; there are %s",
+                     shown(t) - (int)n, t->at + n, WORDS_FORMATS);
+    }
+}
+
 /* A word of an expression or at the head of a jump. */
 static void used(struct scan *s, const struct place *p, const struct token *t)
 {
@@ -224,6 +273,11 @@ static void used(struct scan *s, const struct place *p, const struct token *t)
 
     const struct statement_kind *k = statement_kind(t);
 
+    check_format(s, t);
+    if (is(t, "KERNEL") && is(&s->now, "(") && !s->in_kernel)
+        COMPLAIN(s, t->at,
+                 "KERNEL is not known here: `#include \"hal_dialect.h\"` is "
+                 "missing before it");
     if (is_any(t, barriers) || (k && k->is_spread))
         check_group_use(s, p, t, !k);
     else if (p->spread.kind != END &&
@@ -293,13 +347,17 @@ static void read_word(struct scan *s, const struct place *p, struct run *r)
     }
     r->type = t;
     if (s->now.kind == WORD || is(&s->now, "*") ||
-        !(after_comma || (type.kind == WORD && !is_any(&type, no_types))))
+        !(after_comma || (type.kind == WORD && !is_any(&type, no_types)))) {
+        foreign(s, &t);
         return;
+    }
     r->declares = 1;
-    if (is(&s->now, "(") && r->closer)
-        return; /* in a body: a call behind a macro that is not ours */
-    /* "(float, int)" declares nothing, though it looks like it */
-    if (!is_any(&t, pointed) || !after_comma)
+    /* in a body: a call behind a macro that is not ours; and "(float, int)"
+     * declares nothing, though it looks like it */
+    if ((is(&s->now, "(") && r->closer) ||
+        (is_any(&t, pointed) && after_comma && !is(&s->now, "=")))
+        foreign(s, &t);
+    else
         declared(s, &t, is(&s->now, "("));
 }
 
@@ -315,11 +373,14 @@ static int read_block(struct scan *s, const struct place *p, struct run *r)
     return ends;
 }
 
-/* "@kernel NAME ... @end": the next block is a kernel's body. */
+/* "@kernel NAME ... @end": the next block is a kernel's body; or "@group". */
 static void read_record(struct scan *s)
 {
+    int is_kernel;
+
     advance(s);
-    if (!is(&s->now, "kernel"))
+    is_kernel = is(&s->now, "kernel");
+    if (!is_kernel && !is(&s->now, "group"))
         return;
     while (s->now.kind != END) {
         if (take(s, "@") && is(&s->now, "end")) {
@@ -328,7 +389,7 @@ static void read_record(struct scan *s)
         }
         advance(s);
     }
-    s->in_kernel = 1;
+    s->in_kernel |= is_kernel;
 }
 
 /* Punctuation; 1 at the end of the run. */
@@ -369,6 +430,15 @@ static int read_other(struct scan *s, const struct place *p, struct run *r)
 static const char *const openers[] = { "if",     "for",  "while",  "do",
                                        "switch", "else", "UNROLL", NULL };
 
+/* A statement begins here, and it is not "float if = 1.0f". */
+static int opens_statement(const struct scan *s)
+{
+    struct token next = token_at(s->rest);
+
+    return (is_any(&s->now, openers) || statement_kind(&s->now)) &&
+           !is(&next, "=");
+}
+
 static void run_tokens(struct scan *s, struct place p, char closer)
 {
     struct run r = { .closer = closer };
@@ -378,8 +448,7 @@ static void run_tokens(struct scan *s, struct place p, char closer)
         while (!done && !s->failed && s->now.kind != END) {
             if (s->now.kind == OTHER) {
                 done = read_other(s, &p, &r);
-            } else if (closer == ';' &&
-                       (is_any(&s->now, openers) || statement_kind(&s->now))) {
+            } else if (closer == ';' && opens_statement(s)) {
                 statement(s, p);
                 done = 1;
             } else {
@@ -418,6 +487,8 @@ static int read_indices(struct scan *s, const struct place *p,
         if (t.kind == WORD) {
             if (depth == 1 && (n == k->index || n == k->second))
                 declared(s, &t, 0);
+            else
+                foreign(s, &t);
             used(s, p, &t);
         }
         depth += is(&t, "(") - is(&t, ")");
@@ -487,9 +558,12 @@ out:
     s->depth--;
 }
 
-enum compile_status rules_check(struct meta_text *meta, struct hal_message *msg)
+enum compile_status rules_check(struct meta_text *meta, enum rules_view view,
+                                struct hal_message *msg)
 {
-    struct scan s = { .meta = meta, .msg = msg, .rest = meta->text };
+    struct scan s = {
+        .meta = meta, .view = view, .msg = msg, .rest = meta->text
+    };
     struct place outside = { .spread = { .kind = END } };
 
     advance(&s);

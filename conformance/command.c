@@ -261,7 +261,8 @@ static void say_plan(const struct conf_run *run)
 
     for (size_t i = 0; i < run->list->n_notes; i++)
         fprintf(out, "note: %s\n", run->list->notes[i]);
-    fprintf(out, "halcyon conform: %zu cases on", run->n_cases);
+    fprintf(out, "halcyon conform: %zu case%s on", run->n_cases,
+            run->n_cases == 1 ? "" : "s");
     for (int i = 0; i < run->n_targets; i++)
         fprintf(out, "%s %s", i ? "," : "", run->targets[i].device.name);
     fprintf(out, "; seed %llu, %d job%s\n", (unsigned long long)run->set->seed,

@@ -29,10 +29,28 @@ static void append_word(FILE *to, const char *text)
 char *conf_rerun(const struct conf_run *run, const struct conf_target *t,
                  const struct conf_case *cc)
 {
+    /* Which device a name means, and which code runs there. */
     static const char *const settings[] = {
-        "HALCYON_VARIANT",          "HALCYON_CPU_ISA",
-        "HALCYON_OPENCL_PLATFORMS", "HALCYON_VULKAN_VALIDATION",
-        "RUSTICL_ENABLE",           "VK_DRIVER_FILES",
+        "HALCYON_BACKEND_PATH",
+        "HALCYON_PROFILE_PATH",
+        "HALCYON_VARIANT",
+        "HALCYON_CPU_ISA",
+        "HALCYON_CPU_THREADS",
+        "HALCYON_OPENCL_LIB",
+        "HALCYON_OPENCL_PLATFORMS",
+        "HALCYON_VULKAN_LIB",
+        "HALCYON_VULKAN_VALIDATION",
+        "HALCYON_CC",
+        "HALCYON_CFLAGS",
+        "HALCYON_SHADERC",
+        "HALCYON_GLSLC",
+        "OCL_ICD_VENDORS",
+        "POCL_DEVICES",
+        "RUSTICL_ENABLE",
+        "VK_DRIVER_FILES",
+        "VK_ICD_FILENAMES",
+        "VK_ADD_DRIVER_FILES",
+        "LP_NATIVE_VECTOR_WIDTH",
     };
     const struct conf_settings *set = run->set;
     char *text = NULL;
@@ -46,7 +64,6 @@ char *conf_rerun(const struct conf_run *run, const struct conf_target *t,
         append_word(to, run->outer_devices);
         fputc(' ', to);
     }
-    /* Settings that change which code runs. */
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         const char *value = getenv(settings[i]);
 
@@ -129,8 +146,8 @@ static void print_missing(const struct conf_run *run)
                 text = t->results[k].message ? t->results[k].message : "";
             }
             if (last && (!text || strcmp(text, last))) {
-                fprintf(conf_out(), "missing: %s: %u cases: %s\n",
-                        t->device.name, n, last);
+                fprintf(conf_out(), "missing: %s: %u case%s: %s\n",
+                        t->device.name, n, n == 1 ? "" : "s", last);
                 n = 0;
             }
             last = text;
@@ -182,6 +199,7 @@ void conf_report_text(const struct conf_run *run)
     FILE *out = conf_out();
     double seconds = run->wall_ms / 1e3;
     unsigned long long seed = run->set->seed;
+    unsigned n_unsupported = 0;
 
     if (!run->set->quiet)
         print_table(run);
@@ -192,30 +210,34 @@ void conf_report_text(const struct conf_run *run)
     for (int i = 0; i < run->n_targets; i++) {
         const struct conf_counts *c = &run->targets[i].counts;
 
+        n_unsupported += c->of[CONF_UNSUPPORTED];
         if (c->of[CONF_UNSUPPORTED] == c->planned)
             fprintf(out, "note: %s supports none of the planned cases\n",
                     run->targets[i].device.name);
     }
+    if (n_unsupported && !run->set->quiet && !run->set->verbose)
+        fprintf(out, "why cases are unsupported: --verbose, or --json FILE\n");
     switch (conf_exit_status(run)) {
     case CONF_EXIT_OK:
         fprintf(out,
-                "conformant: %zu cases on %d device%s in %.1f s, seed %llu\n",
-                run->n_planned, run->n_targets, run->n_targets == 1 ? "" : "s",
-                seconds, seed);
+                "conformant: %zu case%s on %d device%s in %.1f s, seed %llu\n",
+                run->n_planned, run->n_planned == 1 ? "" : "s", run->n_targets,
+                run->n_targets == 1 ? "" : "s", seconds, seed);
         break;
     case CONF_EXIT_NOT:
         fprintf(out,
-                "NOT conformant: %u of %zu cases are not ok, %.1f s, "
+                "NOT conformant: %u of %zu case%s not ok, %.1f s, "
                 "seed %llu\n",
-                count(run, 0), run->n_planned, seconds, seed);
+                count(run, 0), run->n_planned,
+                run->n_planned == 1 ? " is" : "s are", seconds, seed);
         break;
     default:
         fprintf(out,
-                "INCOMPLETE%s: %u of %zu planned cases did not run, %u "
+                "INCOMPLETE%s: %u of %zu planned case%s did not run, %u "
                 "others are not ok, %.1f s, seed %llu\n",
                 run->interrupted ? " (interrupted)" : "", count_unrun(run),
-                run->n_planned, count(run, 0) - count_unrun(run), seconds,
-                seed);
+                run->n_planned, run->n_planned == 1 ? "" : "s",
+                count(run, 0) - count_unrun(run), seconds, seed);
     }
     fflush(out);
 }

@@ -75,6 +75,9 @@ static halError_t open_locked(struct hal_device *d)
     st = hal__contract_check(d->backend, dev);
     if (st != halSuccess)
         return st; /* no op of such a table is called, not even close */
+    st = hal__prop_check(d->backend, dev);
+    if (st != halSuccess)
+        return st;
     dev_adopt(d, dev);
     atomic_store(&d->is_lost, 0);
     st = hal__stream_open(d, halStreamDefault, 0, 0, &d->null_stream);
@@ -202,30 +205,64 @@ static void streams_pass(struct hal_device *d, int wait)
     }
 }
 
-void hal__device_pass(struct hal_device *d)
-{
-    streams_pass(d, 0);
-}
-
 void hal__device_quiesce(struct hal_device *d)
 {
     streams_pass(d, 1);
 }
 
-/* Who walks devices that are not the caller's shares it; a reset has it for
- * itself while it takes its device apart. */
-static pthread_rwlock_t reset_lock = PTHREAD_RWLOCK_INITIALIZER;
+/*
+ * Who looks into a device that is not its own visits it.  A reset's caller
+ * keeps the device's users away, but knows of no visitors: it shuts them out
+ * once the device's work has ended, and waits for those that are in, who wait
+ * for that work and nothing else.  So nobody waits while others must, too.
+ */
+static int visit_begin(struct hal_device *d)
+{
+    int is_in;
 
-void hal__device_quiesce_all(void)
+    pthread_mutex_lock(&d->lock);
+    is_in = atomic_load(&d->is_open) && !d->is_closing;
+    d->n_visits += (unsigned)is_in;
+    pthread_mutex_unlock(&d->lock);
+    return is_in;
+}
+
+static void visit_end(struct hal_device *d)
+{
+    pthread_mutex_lock(&d->lock);
+    if (!--d->n_visits)
+        pthread_cond_broadcast(&d->visits_changed);
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* Passes d's streams and those of the devices that may use its memory, which
+ * with `all` is every one. */
+static void users_pass(struct hal_device *d, int all, int wait)
 {
     const struct hal_registry *reg = hal__registry();
     int i;
 
-    pthread_rwlock_rdlock(&reset_lock);
-    for (i = 0; i < reg->n_devices; i++)
-        if (atomic_load(&reg->devices[i]->is_open))
-            hal__device_quiesce(reg->devices[i]);
-    pthread_rwlock_unlock(&reset_lock);
+    streams_pass(d, wait);
+    for (i = 0; i < reg->n_devices; i++) {
+        struct hal_device *other = reg->devices[i];
+
+        if (other == d ||
+            !(all || atomic_load(&other->peers) >> d->known_index & 1) ||
+            !visit_begin(other))
+            continue; /* what is being reset has no work any more */
+        streams_pass(other, wait);
+        visit_end(other);
+    }
+}
+
+void hal__device_pass_users(struct hal_device *d)
+{
+    users_pass(d, 0, 0);
+}
+
+void hal__device_quiesce_users(struct hal_device *d, int all)
+{
+    users_pass(d, all, 1);
 }
 
 /* As quiesce, but hands the first error out. */
@@ -286,7 +323,8 @@ static void close_objects(struct hal_device *d, enum hal_kind kind)
     }
 }
 
-/* Ends other devices' access to d's memory, after the work that uses it. */
+/* Ends other devices' access to d's memory, after the work that uses it.  One
+ * that is being reset at the same time ends its own. */
 static void close_peers(struct hal_device *d)
 {
     const struct hal_registry *reg = hal__registry();
@@ -296,22 +334,46 @@ static void close_peers(struct hal_device *d)
     for (i = 0; i < reg->n_devices; i++) {
         struct hal_device *other = reg->devices[i];
 
-        if (!(atomic_load(&other->peers) & bit))
-            continue;
-        hal__device_quiesce(other);
-        if (atomic_fetch_and(&other->peers, ~bit) & bit)
-            (void)hal__device_check(
-                other, other->opt.peer_disable(other->dev, d->dev));
+        while (atomic_load(&other->peers) & bit) {
+            if (visit_begin(other)) {
+                hal__device_quiesce(other);
+                if (atomic_fetch_and(&other->peers, ~bit) & bit)
+                    (void)hal__device_check(
+                        other, other->opt.peer_disable(other->dev, d->dev));
+                visit_end(other);
+                continue;
+            }
+            pthread_mutex_lock(&other->lock);
+            while (other->is_closing)
+                pthread_cond_wait(&other->visits_changed, &other->lock);
+            pthread_mutex_unlock(&other->lock);
+        }
     }
 }
 
-/* d->open_lock is held, and reset_lock to write; d has no work. */
+static void closing_begin(struct hal_device *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->is_closing = 1;
+    while (d->n_visits)
+        pthread_cond_wait(&d->visits_changed, &d->lock);
+    pthread_mutex_unlock(&d->lock);
+}
+
+static void closing_end(struct hal_device *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->is_closing = 0;
+    pthread_cond_broadcast(&d->visits_changed);
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* d->open_lock is held; d has no work, no visitors and is nobody's peer. */
 static void close_locked(struct hal_device *d)
 {
     struct hal_stream *null = d->null_stream;
     struct hal_alloc *a;
 
-    close_peers(d);
     close_objects(d, HAL_KIND_FUNCTION);
     close_objects(d, HAL_KIND_MODULE);
     close_objects(d, HAL_KIND_EVENT);
@@ -331,9 +393,10 @@ static void close_locked(struct hal_device *d)
     d->null_stream = d->side_stream = NULL;
     atomic_store(&d->null_epoch, 0);
     d->null_recorded = 0;
-    atomic_store(&d->peers, 0);
     d->ops->device_close(d->dev);
     d->dev = NULL;
+    /* Not before: it lets the peers' own resets go on. */
+    atomic_store(&d->peers, 0);
     atomic_store(&d->is_open, 0);
     atomic_store(&d->is_lost, 0);
 }
@@ -348,11 +411,11 @@ halError_t halDeviceReset(void)
     d = reg->devices[current];
     pthread_mutex_lock(&d->open_lock);
     if (atomic_load(&d->is_open)) {
-        /* First, so that resets of several devices wait side by side. */
         hal__device_quiesce(d);
-        pthread_rwlock_wrlock(&reset_lock);
+        close_peers(d);
+        closing_begin(d);
         close_locked(d);
-        pthread_rwlock_unlock(&reset_lock);
+        closing_end(d);
         /* Errors of work that is thrown away are of no use to anyone. */
         (void)hal__deferred_take(&d->deferred);
     }

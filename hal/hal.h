@@ -16,12 +16,33 @@
  *
  * Streams.  NULL is the legacy default stream of the current device: it waits
  * for all earlier work on the device's blocking streams, and they wait for it.
- * Work is asynchronous unless the call says that it waits.
+ * Work is asynchronous: no call waits for a device unless it says so.
  *
  * Failure.  Every call returns halError_t; on failure out-parameters are
  * untouched and nothing changed, unless the call says otherwise.
  * halGetErrorDetail() gives the sentence that helps.  The library never
- * prints, aborts or exits.
+ * prints, aborts or exits.  Comments name the errors that are the call's own;
+ * any call may fail besides with
+ *   halErrorInvalidValue   a NULL that must not be one, a number out of range,
+ *                          unknown flags
+ *   halErrorInvalidDevice  no such ordinal, or no device at all
+ *   halErrorInvalidHandle  a handle that is 0 (but for streams), foreign,
+ *                          destroyed, of another kind, or of another device
+ *                          than the call's other handles
+ *   halErrorDeviceLost     the device stopped answering: everything that would
+ *                          work on it fails so until halDeviceReset
+ *   halErrorHostMemory     the host's memory is exhausted
+ *   halErrorNoDriver       the device's driver does not open it (first use)
+ *   halErrorInternal       a driver broke its contract; please report it
+ * Work that fails after its call returned is reported, once, by the next
+ * query, synchronisation or copy that waits for its stream, event or device:
+ * halErrorLaunchFailure for a kernel, halErrorDeviceLost, and what copies and
+ * fills may fail with.
+ *
+ * Ownership.  What a Create, Alloc, Load or Register call makes belongs to the
+ * current device and lives until its Destroy, Free, Unload or Unregister call
+ * or halDeviceReset; nothing is freed when a thread ends.  Strings and arrays
+ * that are passed in are copied, or done with, when the call returns.
  *
  * Fork.  The first call opens drivers and starts threads, and neither lives in
  * a child of fork().  In a child that was forked after its parent's first call
@@ -86,7 +107,8 @@ HAL_API_VOID const char *halGetErrorDetail(void);
 
 /* ---- types ----------------------------------------------------------- */
 
-/* Opaque handles; 0 is never a live one (for streams: the default stream). */
+/* Opaque handles; 0 is never a live one (for streams: the default stream).
+ * Using one that was destroyed is halErrorInvalidHandle. */
 typedef struct halStream_st *halStream_t;
 typedef struct halEvent_st *halEvent_t;
 typedef struct halModule_st *halModule_t;
@@ -234,7 +256,7 @@ struct halFuncAttributes {
     int maxThreadsPerBlock;
     int maxDynamicSharedSizeBytes;
     int numParams;    /* entries that halLaunchKernel's args must have */
-    char variant[64]; /* which image runs: "cpu.avx512", "vulkan.ssbo" */
+    char variant[64]; /* which image runs: "cpu.v4", "vulkan.ssbo" */
 };
 
 typedef enum halFuncAttribute {
@@ -262,11 +284,15 @@ typedef void (*halHostFn_t)(void *userData);
 
 /* Devices that HALCYON_DEVICES admits.  The first call loads every backend;
  * one whose driver is absent or broken contributes none (halBackendGetInfo
- * says why).  Succeeds with 0 when none is found. */
+ * says why).  Succeeds with 0 when none is found; halErrorInvalidDevice when
+ * HALCYON_DEVICES names one that does not exist. */
 HAL_API halError_t halGetDeviceCount(int *count);
 
-HAL_API halError_t halSetDevice(int device); /* for this thread */
+/* The calling thread's current device; Set neither opens it nor waits. */
+HAL_API halError_t halSetDevice(int device);
 HAL_API halError_t halGetDevice(int *device);
+/* Of any device, which they open at its first use.  An attribute that does not
+ * exist is halErrorInvalidValue. */
 HAL_API halError_t halGetDeviceProperties(struct halDeviceProp *prop,
                                           int device);
 HAL_API halError_t halDeviceGetAttribute(int *value, halDeviceAttr attr,
@@ -275,31 +301,45 @@ HAL_API halError_t halDeviceGetAttribute(int *value, halDeviceAttr attr,
 HAL_API halError_t halDeviceGetByName(int *device, const char *name);
 
 /* Waits for all work on the current device; returns the first error of
- * asynchronous work since the last synchronisation. */
+ * asynchronous work since the last synchronisation.  Other threads may submit
+ * meanwhile: what they submit is not waited for. */
 HAL_API halError_t halDeviceSynchronize(void);
 
-/* Waits, then destroys everything that was made on the current device: its
- * streams, events, modules and memory.  A lost device is opened anew.  The
- * caller sees to it that no other thread uses the device meanwhile; other
- * devices may be used, freed from and reset, peers of this one included. */
+/* Waits for the device and for those that have it as a peer, then destroys
+ * everything that was made on the current device: its streams, events, modules
+ * and memory, and every peer access from and to it.  A lost device is opened
+ * anew, at its next use.  The caller sees to it that no other thread uses the
+ * device meanwhile; other devices may be used, freed from and reset, peers of
+ * this one included.  Errors of work that is thrown away are dropped. */
 HAL_API halError_t halDeviceReset(void);
 
+/* Bytes of the current device: its memory, and what is left of it as the driver
+ * counts; of a stand-in, what its chip would have left. */
 HAL_API halError_t halMemGetInfo(size_t *free_bytes, size_t *total_bytes);
+/* Of the current device: greatest <= least, both 0 where there are no
+ * priorities.  Either may be NULL. */
 HAL_API halError_t halDeviceGetStreamPriorityRange(int *least, int *greatest);
 
-/* Whether kernels of `device` may use memory of `peer`.  Copies between any
- * two devices work always.  Enable: current device -> peer. */
+/* Whether kernels of `device` may use memory of `peer`, 0 or 1; a device is no
+ * peer of itself.  Copies between any two devices work always.  Enable and
+ * Disable: kernels of the current device, memory of `peer`; flags 0.
+ * halErrorPeerAccess: it is impossible, on already, or not on.  Disable waits
+ * for the current device.  Freeing memory waits for every device that has its
+ * device as a peer. */
 HAL_API halError_t halDeviceCanAccessPeer(int *can, int device, int peer);
 HAL_API halError_t halDeviceEnablePeerAccess(int peer, unsigned flags);
 HAL_API halError_t halDeviceDisablePeerAccess(int peer);
 
-/* Driver version of the current device's driver (major * 1000 + minor * 10),
+/* Version of the current device's driver (major * 1000 + minor * 10),
  * and HAL_VERSION. */
 HAL_API halError_t halDriverGetVersion(int *version);
 HAL_API halError_t halRuntimeGetVersion(int *version);
 
 /* Resident groups per multiprocessor, from threads and shared memory: an
- * estimate, at least 1 for a launch that is legal, 0 for one that is not. */
+ * estimate, at least 1 for a launch that is legal, 0 for one that is not.
+ * dynamicShared in bytes.  The second: the one block size that the function
+ * runs, and the groups that fill the device; halErrorInvalidConfiguration when
+ * that exceeds blockSizeLimit (0: none) or the shared memory that there is. */
 HAL_API halError_t halOccupancyMaxActiveBlocksPerMultiprocessor(
     int *blocks, halFunction_t function, int blockSize, size_t dynamicShared);
 HAL_API halError_t halOccupancyMaxPotentialBlockSize(int *minGridSize,
@@ -327,50 +367,65 @@ HAL_API halError_t halDeviceGetKnownName(char name[64], char about[256],
 
 /* ---- memory ---------------------------------------------------------- */
 
-/* Of the current device; contents undefined.  size 0 gives NULL.  Free waits
- * for the device; NULL is fine; an interior, foreign or freed pointer is
- * halErrorInvalidPointer. */
+/* size in bytes, on the current device; contents undefined; size 0 gives NULL.
+ * Malloc fails with halErrorMemoryAllocation when there is no more, after
+ * waiting for the pool's blocks of halFreeAsync, which it needs then.  Free
+ * waits for the memory's device and its peers; NULL is fine; an interior,
+ * foreign or freed pointer is halErrorInvalidPointer, as is host memory. */
 HAL_API halError_t halMalloc(void **ptr, size_t size);
 HAL_API halError_t halFree(void *ptr);
 
-/* In stream order, from the device's pool: the memory may be used by work
- * that follows on the stream.  They return early as a rule, but may wait: for
- * work whose memory the pool must give back, and for copies between devices
- * that still refer to an allocation. */
+/* In stream order, from the pool of the stream's device: the memory may be used
+ * by work that follows on the stream.  Errors as above; memory of another
+ * device than the stream's is halErrorInvalidPointer.  They return early as a
+ * rule, but may wait: for work whose memory the pool must give back, and for
+ * copies between devices that still refer to an allocation. */
 HAL_API halError_t halMallocAsync(void **ptr, size_t size, halStream_t stream);
 HAL_API halError_t halFreeAsync(void *ptr, halStream_t stream);
 
-/* Rows of `width` bytes, each starting on the device's pitch alignment. */
+/* As halMalloc: rows of `width` bytes, each starting on the device's pitch
+ * alignment; *pitch in bytes. */
 HAL_API halError_t halMallocPitch(void **ptr, size_t *pitch, size_t width,
                                   size_t height);
 
-/* Usable by host and device; halErrorNotSupported where prop.managedMemory
- * is 0.  flags: halMemAttachGlobal.  Freed with halFree. */
+/* As halMalloc, usable by host and device; halErrorNotSupported where
+ * prop.managedMemory is 0.  flags: halMemAttachGlobal.  Freed with halFree.
+ * Synchronise before the host looks at what the device wrote. */
 HAL_API halError_t halMallocManaged(void **ptr, size_t size, unsigned flags);
 
-/* Page-locked host memory: copies from and to it are asynchronous, on the
- * current device or, with halHostAllocPortable, on every device.
- * halErrorHostMemory when there is no more. */
+/* Page-locked host memory, size in bytes: copies from and to it are
+ * asynchronous, on the current device or, with halHostAllocPortable, on every
+ * device.  size 0 gives NULL.  halMallocHost is flags 0.  Free waits for the
+ * device and its peers, or, of portable memory, for every device; NULL is fine;
+ * what halHostAlloc did not return is halErrorInvalidPointer. */
 HAL_API halError_t halHostAlloc(void **ptr, size_t size, unsigned flags);
 HAL_API halError_t halMallocHost(void **ptr, size_t size);
 HAL_API halError_t halFreeHost(void *ptr);
 
-/* Treats the caller's memory as page-locked; ranges must not overlap.  All of
- * it must be mapped, and stay so until halHostUnregister;
- * halErrorInvalidValue names the first address that is not. */
+/* Treats the caller's memory as page-locked.  All of it must be mapped,
+ * readable and writable, and stay so until halHostUnregister, which waits as
+ * halFreeHost does; halErrorInvalidValue names the first address that is not.
+ * A range that meets one that is registered or allocated already is
+ * halErrorAlreadyRegistered; Unregister of anything but the start of a
+ * registered range, NULL included, is halErrorInvalidPointer. */
 HAL_API halError_t halHostRegister(void *ptr, size_t size, unsigned flags);
 HAL_API halError_t halHostUnregister(void *ptr);
 
-/* The current device's pointer to mapped host memory; halErrorNotSupported
- * where prop.canMapHostMemory is 0, and for registered memory that the driver
- * could not map, which may be so even where it is 1. */
+/* The current device's pointer to mapped host memory, which lives as long as
+ * that does; flags 0.  halErrorNotSupported where prop.canMapHostMemory is 0,
+ * for memory that was mapped on another device, and for registered memory that
+ * the driver could not map, which may be so even where it is 1; any other
+ * memory is halErrorInvalidPointer. */
 HAL_API halError_t halHostGetDevicePointer(void **device, void *host,
                                            unsigned flags);
 
-/* Copies.  The plain form waits; the Async form may return early only for
- * page-locked host memory (for other host memory the source has been read, or
- * the target written, on return).  A range that leaves its allocation is an
- * error, before anything is copied.  Overlapping ranges are an error.
+/* Copies, sizes in bytes.  The plain form waits; the Async form may return
+ * early only for page-locked host memory (for other host memory the source has
+ * been read, or the target written, on return: it waits for the stream).  A
+ * range that leaves its allocation is halErrorInvalidValue, before anything is
+ * copied; so are ranges that overlap, device memory where the direction says
+ * host, and, in the Peer forms, memory that is not of the ordinal given.  What
+ * should be device memory and is none is halErrorInvalidPointer.
  *
  * halMemcpyDefault takes an address that is in no live allocation for plain
  * host memory, as CUDA does.  A freed device pointer is told apart only where
@@ -386,7 +441,8 @@ HAL_API halError_t halMemcpyPeer(void *dst, int dstDevice, const void *src,
 HAL_API halError_t halMemcpyPeerAsync(void *dst, int dstDevice, const void *src,
                                       int srcDevice, size_t size,
                                       halStream_t stream);
-/* `height` rows of `width` bytes; pitches in bytes, >= width. */
+/* `height` rows of `width` bytes; pitches in bytes, >= width, and up to the
+ * device's memPitch, else halErrorInvalidValue. */
 HAL_API halError_t halMemcpy2D(void *dst, size_t dpitch, const void *src,
                                size_t spitch, size_t width, size_t height,
                                halMemcpyKind kind);
@@ -394,9 +450,12 @@ HAL_API halError_t halMemcpy2DAsync(void *dst, size_t dpitch, const void *src,
                                     size_t spitch, size_t width, size_t height,
                                     halMemcpyKind kind, halStream_t stream);
 
-/* size in bytes; D16 and D32: count of elements, pointer aligned to them.
- * The plain forms are asynchronous on the default stream, as CUDA's are for
- * device memory. */
+/* `value` as a byte, size, pitch and width in bytes; D16 and D32: count of
+ * elements, pointer aligned to them.  A range that leaves its allocation is
+ * halErrorInvalidValue, memory that Halcyon does not know
+ * halErrorInvalidPointer.  The plain forms are asynchronous on the default
+ * stream, as CUDA's are for device memory; page-locked host memory, and memory
+ * of another device than the stream's, is waited for in every form. */
 HAL_API halError_t halMemset(void *ptr, int value, size_t size);
 HAL_API halError_t halMemsetAsync(void *ptr, int value, size_t size,
                                   halStream_t stream);
@@ -418,17 +477,21 @@ HAL_API halError_t halPointerGetAttributes(struct halPointerAttributes *attr,
 
 /* ---- streams --------------------------------------------------------- */
 
+/* On the current device; flags halStreamDefault or halStreamNonBlocking. */
 HAL_API halError_t halStreamCreate(halStream_t *stream);
 HAL_API halError_t halStreamCreateWithFlags(halStream_t *stream,
                                             unsigned flags);
 /* Lower numbers first; clamped to halDeviceGetStreamPriorityRange. */
 HAL_API halError_t halStreamCreateWithPriority(halStream_t *stream,
                                                unsigned flags, int priority);
-/* Waits for the stream's work, then destroys it. */
+/* Waits for the stream's work, then destroys it; an error of that work is the
+ * next halDeviceSynchronize's.  The default stream is halErrorInvalidHandle. */
 HAL_API halError_t halStreamDestroy(halStream_t stream);
 /* halErrorNotReady while work is left (not recorded as the last error). */
 HAL_API halError_t halStreamQuery(halStream_t stream);
-HAL_API halError_t halStreamSynchronize(halStream_t stream); /* waits */
+/* Waits for the stream's work. */
+HAL_API halError_t halStreamSynchronize(halStream_t stream);
+/* What it was made with, the priority as clamped; its device's ordinal. */
 HAL_API halError_t halStreamGetFlags(halStream_t stream, unsigned *flags);
 HAL_API halError_t halStreamGetPriority(halStream_t stream, int *priority);
 HAL_API halError_t halStreamGetDevice(halStream_t stream, int *device);
@@ -439,31 +502,38 @@ HAL_API halError_t halStreamGetDevice(halStream_t stream, int *device);
 HAL_API halError_t halStreamWaitEvent(halStream_t stream, halEvent_t event,
                                       unsigned flags);
 /* Runs fn(userData) on a thread of Halcyon's in stream order.  fn must not
- * call this API. */
+ * call this API, and userData must live until it has run. */
 HAL_API halError_t halLaunchHostFunc(halStream_t stream, halHostFn_t fn,
                                      void *userData);
 
 /* ---- events ---------------------------------------------------------- */
 
+/* On the current device; flags halEventDefault, or halEventBlockingSync and
+ * halEventDisableTiming. */
 HAL_API halError_t halEventCreate(halEvent_t *event);
 HAL_API halError_t halEventCreateWithFlags(halEvent_t *event, unsigned flags);
+/* Does not wait: work that waits for the event goes on to do so. */
 HAL_API halError_t halEventDestroy(halEvent_t event);
-/* A new record replaces the old.  The stream must be of the event's device. */
+/* A new record replaces the old.  A stream of another device than the event's
+ * is halErrorInvalidHandle. */
 HAL_API halError_t halEventRecord(halEvent_t event, halStream_t stream);
 /* halErrorNotReady while unfinished; success if never recorded. */
 HAL_API halError_t halEventQuery(halEvent_t event);
-HAL_API halError_t halEventSynchronize(halEvent_t event); /* waits */
-/* Milliseconds between two recorded events of one device, both with timing.
- * halErrorNotReady if one is unfinished. */
+/* Waits for the latest record; returns at once if never recorded. */
+HAL_API halError_t halEventSynchronize(halEvent_t event);
+/* Milliseconds between two events of one device, on the device's clock.
+ * halErrorNotReady if one is unfinished; halErrorBadState if one was never
+ * recorded, or made without timing. */
 HAL_API halError_t halEventElapsedTime(float *ms, halEvent_t start,
                                        halEvent_t end);
 
 /* ---- modules and kernels --------------------------------------------- */
 
-/* A module belongs to the current device.  LoadData copies what it needs of
- * the .halbin; damaged or future ones are refused (halErrorInvalidImage), as
- * are those without code for this device (halErrorNoImageForDevice).  A
- * .halbin holds native code for CPUs: load only what you would run.
+/* A module belongs to the current device.  Load reads a file (halErrorFileIo);
+ * LoadData copies what it needs of the .halbin, size in bytes; damaged or
+ * future ones are refused (halErrorInvalidImage), as are those without code for
+ * this device (halErrorNoImageForDevice).  A .halbin holds native code for
+ * CPUs: load only what you would run.
  *
  * HALCYON_VARIANT, a list of names such as "cpu.base,vulkan.bda", forces which
  * code runs: devices whose code the list speaks of run the listed variants and
@@ -473,19 +543,26 @@ HAL_API halError_t halEventElapsedTime(float *ms, halEvent_t start,
 HAL_API halError_t halModuleLoad(halModule_t *module, const char *path);
 HAL_API halError_t halModuleLoadData(halModule_t *module, const void *image,
                                      size_t size);
-/* Compiles dialect text (docs/dialect.md) with the device's own compiler, now;
- * waits; results are cached on disk.  `name` appears in messages ("my.k");
- * `options` is "-DX=Y ..." or NULL. */
+/* Compiles dialect text (docs/dialect.md) with the device's own compiler, now,
+ * which may take seconds; results are cached on disk.  `name` appears in
+ * messages ("my.k"); `options` is "-DX=Y ..." or NULL.  halErrorKernelBuild: it
+ * does not compile, and the detail is the compiler's first complaint. */
 HAL_API halError_t halModuleLoadSource(halModule_t *module, const char *source,
                                        const char *name, const char *options);
 /* Waits for the device, then unloads; its functions die with it. */
 HAL_API halError_t halModuleUnload(halModule_t module);
-/* The function lives as long as its module. */
+/* The function lives as long as its module.  halErrorNotFound: the module has
+ * no such kernel; halErrorNoImageForDevice: not for this device;
+ * halErrorKernelBuild: the driver refuses its code. */
 HAL_API halError_t halModuleGetFunction(halFunction_t *function,
                                         halModule_t module, const char *name);
-/* The n-th kernel's name, from 0 until halErrorInvalidValue. */
+/* The n-th kernel's name, from 0 until halErrorInvalidValue; the string is the
+ * module's and lives as long. */
 HAL_API halError_t halModuleGetKernelName(const char **name, halModule_t module,
                                           int index);
+/* What the function is like on its device; the most dynamic shared memory that
+ * a launch may have, in bytes, which Set limits further; and its index-th
+ * parameter, from 0 until halErrorInvalidValue. */
 HAL_API halError_t halFuncGetAttributes(struct halFuncAttributes *attr,
                                         halFunction_t function);
 HAL_API halError_t halFuncSetAttribute(halFunction_t function,
@@ -495,9 +572,13 @@ HAL_API halError_t halFuncGetParam(struct halParamInfo *info,
 
 /* args[i] points to the i-th argument (a pointer variable, or a scalar), as
  * in CUDA.  block must be the function's blockDim, or {0,0,0}, which means
- * it.  shared: dynamic bytes, counted against the limit.  A NULL entry, or a
- * buffer that is no live pointer of this device, is halErrorInvalidArgument
- * and names kernel and argument.  The arguments are copied before return. */
+ * it.  shared: dynamic bytes, counted against the limit.  A grid with a zero,
+ * or grid, block or shared memory beyond the limits, is
+ * halErrorInvalidConfiguration.  A NULL entry, or a buffer that is no live
+ * pointer of this device or an enabled peer's, or is not aligned, is
+ * halErrorInvalidArgument and names kernel and argument.  The arguments are
+ * copied before return; buffers must live until the kernel has run (halFree
+ * waits for it). */
 HAL_API halError_t halLaunchKernel(halFunction_t function, halDim3 grid,
                                    halDim3 block, void **args, size_t shared,
                                    halStream_t stream);

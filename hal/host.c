@@ -7,7 +7,10 @@
 #include "hal/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -158,13 +161,7 @@ static halError_t host_release(void *ptr, const char *call,
     st = hal__pointer_take(ptr, call, accept_origin, &origin, &a);
     if (st != halSuccess)
         return st;
-    hal__alloc_wait_unused(a);
-    /* Portable memory is pinned for every device, and copies of any may be
-     * under way. */
-    if (a->flags & halHostAllocPortable)
-        hal__device_quiesce_all();
-    else
-        hal__device_quiesce(a->dev);
+    hal__alloc_settle(a);
     hal__alloc_destroy(a);
     return halSuccess;
 }
@@ -183,23 +180,13 @@ static int is_mapped(uintptr_t start, uintptr_t end)
     return !msync((void *)start, end - start, MS_ASYNC) || errno != ENOMEM;
 }
 
-/* Backends and copies would fault where there is no memory, or where a device
- * address stands for some. */
-static halError_t memory_check(const char *ptr, size_t size)
+/* The first page from `start` on that is not mapped; `end` if there is none. */
+static uintptr_t mapped_to(uintptr_t start, uintptr_t end, uintptr_t page)
 {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    const uintptr_t start = (uintptr_t)ptr / page * page;
-    uintptr_t good = 0, bad = ((uintptr_t)ptr + size - 1) / page + 1;
+    uintptr_t good = 0, bad = (end - start) / page;
 
-    if (hal__pointer_is_reserved(ptr) ||
-        hal__pointer_is_reserved(ptr + size - 1))
-        return hal_fail(halErrorInvalidValue,
-                        "halHostRegister: %p .. +%zu has device addresses in "
-                        "it; only host memory can be registered",
-                        (const void *)ptr, size);
-    bad -= start / page;
-    if (is_mapped(start, start + bad * page))
-        return halSuccess;
+    if (is_mapped(start, end))
+        return end;
     while (bad - good > 1) { /* `good` pages are mapped, `bad` pages not all */
         uintptr_t mid = good + (bad - good) / 2;
 
@@ -208,11 +195,68 @@ static halError_t memory_check(const char *ptr, size_t size)
         else
             bad = mid;
     }
-    return hal_fail(halErrorInvalidValue,
-                    "halHostRegister: %p .. +%zu is not all mapped memory: "
-                    "there is none at %p",
-                    (const void *)ptr, size,
-                    good ? (void *)(start + good * page) : (void *)ptr);
+    return start + good * page;
+}
+
+/* The first address from `start` on that may not be both read and written, as
+ * the kernel lists the mappings; `end` if there is none, or no list: to try a
+ * page would be a signal's business. */
+static uintptr_t allowed_to(uintptr_t start, uintptr_t end)
+{
+    FILE *list = fopen("/proc/self/maps", "re");
+    uintptr_t low, high, at = end;
+    char line[256], access[5];
+    int is_start = 1;
+
+    if (!list)
+        return end;
+    while (at == end && fgets(line, sizeof line, list)) {
+        /* A long path takes several reads. */
+        int is_entry = is_start;
+
+        is_start = strchr(line, '\n') != NULL;
+        if (!is_entry || sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &low,
+                                &high, access) != 3)
+            continue;
+        if (low >= end)
+            break;
+        if (high > start && (access[0] != 'r' || access[1] != 'w'))
+            at = low > start ? low : start;
+    }
+    fclose(list);
+    return at;
+}
+
+/* Backends and copies would fault where there is no memory, where they may not
+ * use it, or where a device address stands for some. */
+static halError_t memory_check(const char *ptr, size_t size)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t start = (uintptr_t)ptr / page * page;
+    const uintptr_t end = (((uintptr_t)ptr + size - 1) / page + 1) * page;
+    uintptr_t at;
+
+    if (hal__pointer_is_reserved(ptr) ||
+        hal__pointer_is_reserved(ptr + size - 1))
+        return hal_fail(halErrorInvalidValue,
+                        "halHostRegister: %p .. +%zu has device addresses in "
+                        "it; only host memory can be registered",
+                        (const void *)ptr, size);
+    at = mapped_to(start, end, page);
+    if (at != end)
+        return hal_fail(halErrorInvalidValue,
+                        "halHostRegister: %p .. +%zu is not all mapped memory: "
+                        "there is none at %p",
+                        (const void *)ptr, size,
+                        at == start ? (const void *)ptr : (void *)at);
+    at = allowed_to(start, end);
+    if (at != end)
+        return hal_fail(halErrorInvalidValue,
+                        "halHostRegister: %p .. +%zu is not all the program's "
+                        "to use: %p cannot be read and written",
+                        (const void *)ptr, size,
+                        at == start ? (const void *)ptr : (void *)at);
+    return halSuccess;
 }
 
 halError_t halHostRegister(void *ptr, size_t size, unsigned flags)

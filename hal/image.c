@@ -143,8 +143,10 @@ halError_t hal__variant_targets(const struct hal_device *d,
             !variant_listed(list[i].name, &speaks))
             continue;
         if (missing) {
-            first = list[i].name;
-            lacks = missing;
+            if (!first) {
+                first = list[i].name;
+                lacks = missing;
+            }
         } else if (n_targets < most) {
             targets[n_targets] = all;
             targets[n_targets++].caps = list[i].caps;

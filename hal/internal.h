@@ -3,11 +3,12 @@
  * internal.h - what the core's files share.
  *
  * Locks, in the order in which they are taken (a thread may skip some, never
- * go back):  hal_device.open_lock, the reset lock (device.c), hal_event.lock,
- * one side stream's side_lock, the default stream's lock, another stream's
- * lock, hal_device.lock, hal_device.record_lock, the pointer table, the handle
- * table's free list.  No lock but a stream's is held across a backend call that
- * may wait, and none at all while the core waits for a device, but for
+ * go back):  hal_device.open_lock, hal_event.lock, one side stream's side_lock,
+ * the default stream's lock, another stream's lock, hal_device.lock,
+ * hal_device.record_lock, the pointer table, the handle table's free list.  No
+ * lock but a stream's is held across a backend call that may wait, and none at
+ * all while the core waits for a device, but for these two.  open_lock: only
+ * who opens or resets the same device wants it, and nobody holds two.
  * side_lock: what a side stream carries waits for no other stream and runs no
  * host function, so its end needs no thread's help.
  *
@@ -237,6 +238,10 @@ const struct hal_registry *hal__registry(void);
 /* Checks the table of an opened device; names the slot that is missing. */
 halError_t hal__contract_check(const struct hal_backend *backend,
                                const struct hal_dev *dev);
+/* prop.c: the same for what an opened device says of itself; one that is
+ * refused is closed. */
+halError_t hal__prop_check(const struct hal_backend *backend,
+                           struct hal_dev *dev);
 halError_t hal__contract_backend(const struct hal_backend *backend,
                                  const char *where);
 /* Reports what is wrong with a setting that costs no device: an entry of its
@@ -294,7 +299,10 @@ struct hal_device {
     char stands_on[64];
 
     pthread_mutex_t open_lock; /* opening and resetting; taken first of all */
-    pthread_mutex_t lock;      /* objects, side stream */
+    pthread_mutex_t lock;      /* objects, side stream, visits */
+    int is_closing;            /* a reset takes it apart: no visits */
+    unsigned n_visits;         /* threads that look in from other devices */
+    pthread_cond_t visits_changed;
     atomic_int is_open;
     atomic_int is_lost;
     struct hal_dev *dev;
@@ -335,8 +343,13 @@ halError_t hal__device_check(struct hal_device *d, halError_t st);
 /* Waits for all work that was submitted before; errors are kept for the next
  * synchronisation. */
 void hal__device_quiesce(struct hal_device *d);
-/* The same for every open device (memory that several may use). */
-void hal__device_quiesce_all(void);
+/* The same for every device that may use d's memory: d, those that have it as
+ * a peer, or `all` that are open. */
+void hal__device_quiesce_users(struct hal_device *d, int all);
+/* Returns when every submission that is being made now has been made on d and
+ * on those that have it as a peer: who submits has looked its pointers up under
+ * its stream's lock. */
+void hal__device_pass_users(struct hal_device *d);
 
 /* ---- stream.c, order.c ------------------------------------------------- */
 
@@ -390,9 +403,6 @@ void hal__stream_end(struct hal_stream *s);
 void hal__stream_settle(struct hal_stream *s);
 /* The same for who holds the side lock already. */
 void hal__stream_settle_locked(struct hal_stream *s);
-/* Returns when every submission that is being made now has been made: who
- * submits has looked its pointers up under its stream's lock. */
-void hal__device_pass(struct hal_device *d);
 /* Waits; returns and clears errors of asynchronous work. */
 halError_t hal__stream_sync(struct hal_stream *s);
 /* Makes the default stream wait for the others; its lock is held. */
@@ -430,6 +440,8 @@ void hal__record_settle_all(struct hal_device *d);
 halError_t hal__mem_alloc(struct hal_device *d, uint64_t size, int kind,
                           struct hal_mem *out_mem);
 void hal__mem_free(struct hal_device *d, struct hal_mem *mem, uint64_t size);
+/* Waits until no submitted work can use what was just taken out. */
+void hal__alloc_settle(struct hal_alloc *a);
 /* Frees the backend's part and a itself; nothing uses it. */
 void hal__alloc_destroy(struct hal_alloc *a);
 

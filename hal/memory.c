@@ -62,6 +62,16 @@ void hal__mem_free(struct hal_device *d, struct hal_mem *mem, uint64_t size)
     atomic_fetch_sub(&d->used_bytes, size);
 }
 
+void hal__alloc_settle(struct hal_alloc *a)
+{
+    /* First those that still hold it, for they may be about to submit.
+     * Portable memory is pinned for every device, and copies of any may be
+     * under way. */
+    hal__alloc_wait_unused(a);
+    hal__device_quiesce_users(a->dev, a->type == halMemoryTypeHost &&
+                                          a->flags & halHostAllocPortable);
+}
+
 void hal__alloc_destroy(struct hal_alloc *a)
 {
     struct hal_device *d = a->dev;
@@ -210,23 +220,6 @@ static halError_t accept_free(const struct hal_alloc *a, const char *call,
     return halSuccess;
 }
 
-/* Waits until no submitted work can use what was just taken out. */
-static void settle(struct hal_alloc *a)
-{
-    const struct hal_registry *reg = hal__registry();
-    int is_shared = 0, i;
-
-    /* First those that still hold it, for they may be about to submit. */
-    hal__alloc_wait_unused(a);
-    for (i = 0; i < reg->n_devices; i++)
-        if (atomic_load(&reg->devices[i]->peers) >> a->dev->known_index & 1)
-            is_shared = 1;
-    if (is_shared)
-        hal__device_quiesce_all();
-    else
-        hal__device_quiesce(a->dev);
-}
-
 halError_t halFree(void *ptr)
 {
     struct hal_alloc *a;
@@ -237,7 +230,7 @@ halError_t halFree(void *ptr)
     st = hal__pointer_take(ptr, "halFree", accept_free, NULL, &a);
     if (st != halSuccess)
         return hal__done(st);
-    settle(a);
+    hal__alloc_settle(a);
     hal__alloc_destroy(a);
     return halSuccess;
 }

@@ -13,10 +13,12 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,6 +90,8 @@ static void trial_run(const char *path, struct trial *trial)
             trial->status = backend->device_open(0, &dev);
         if (trial->status == halSuccess)
             trial->status = hal__contract_check(backend, dev);
+        if (trial->status == halSuccess)
+            trial->status = hal__prop_check(backend, dev);
     }
     if (trial->status != halSuccess)
         snprintf(trial->note, sizeof trial->note, "%.255s",
@@ -158,7 +162,8 @@ static void trial_in_child(const char *path, struct trial *trial)
     ssize_t got;
     pid_t pid;
 
-    if (pipe(fds)) {
+    /* A program that starts others meanwhile must not hand it on. */
+    if (pipe2(fds, O_CLOEXEC)) {
         trial->status = halErrorNoDriver;
         snprintf(trial->note, sizeof trial->note, "pipe: %s", strerror(errno));
         return;
@@ -193,6 +198,18 @@ static void trial_in_child(const char *path, struct trial *trial)
                  TRIAL_LIMIT_MS / 1000);
 }
 
+/* A pipe would keep dlopen waiting for its writer until the trial's end. */
+static int is_openable(const char *path, struct trial *trial)
+{
+    struct stat is;
+
+    if (stat(path, &is) || S_ISREG(is.st_mode))
+        return 1; /* what is not there, dlopen names */
+    trial->status = halErrorNoDriver;
+    snprintf(trial->note, sizeof trial->note, "%.220s: no regular file", path);
+    return 0;
+}
+
 static void plugin_add(struct hal_registry *reg, const char *folder,
                        const char *file)
 {
@@ -208,7 +225,8 @@ static void plugin_add(struct hal_registry *reg, const char *folder,
     memset(e, 0, sizeof *e);
     snprintf(e->info.name, sizeof e->info.name, "%.*s",
              (int)(strlen(file) - strlen(PREFIX) - 3), file + strlen(PREFIX));
-    trial_in_child(path, &trial);
+    if (is_openable(path, &trial))
+        trial_in_child(path, &trial);
     if (trial.status == halSuccess)
         e->backend = plugin_open(path, &trial);
     for (i = 0; i < reg->n_backends && e->backend; i++) {
@@ -220,8 +238,15 @@ static void plugin_add(struct hal_registry *reg, const char *folder,
             e->backend = NULL;
         }
     }
-    if (e->backend)
+    if (e->backend) {
+        /* A copy of another plug-in that was not renamed within, as a rule. */
+        if (strcmp(e->info.name, e->backend->name) != 0)
+            snprintf(trial.note, sizeof trial.note,
+                     "%.150s calls itself '%s': that is what its devices are "
+                     "named after",
+                     file, e->backend->name);
         snprintf(e->info.name, sizeof e->info.name, "%s", e->backend->name);
+    }
     e->info.status = trial.status;
     memcpy(e->info.note, trial.note, sizeof e->info.note);
     reg->n_backends++;
@@ -260,6 +285,10 @@ static void add_folder(struct hal_registry *reg, const char *folder,
     if (n < 0 && setting)
         hal__registry_note(reg, "plug-ins", "%s: %.180s: %s", setting, folder,
                            strerror(errno));
+    else if (!n && setting)
+        hal__registry_note(reg, "plug-ins",
+                           "%s: %.180s: no libhalcyon-NAME.so is in it",
+                           setting, folder);
     for (i = 0; i < n; i++) {
         if (setting || !is_taken(reg, entries[i]->d_name))
             plugin_add(reg, folder, entries[i]->d_name);

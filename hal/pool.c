@@ -25,13 +25,14 @@ void hal__pool_init(struct hal_pool *pool)
     hal__list_init(&pool->blocks);
 }
 
-/* Eight sizes to each power of two: at most an eighth is wasted, and a step
- * whose shapes vary a little finds its blocks again. */
+/* Eight sizes to each power of two from 8 KiB on, and multiples of 512 bytes
+ * below: of 4 KiB or more at most an eighth is wasted, and a step whose shapes
+ * vary a little finds its blocks again. */
 static uint64_t size_class(uint64_t size)
 {
     uint64_t step = 512;
 
-    while (step * 8 < size && step < (uint64_t)1 << 60)
+    while (step < (uint64_t)1 << 59 && step * 16 < size)
         step *= 2;
     if (size > UINT64_MAX - step)
         return size;
@@ -228,7 +229,7 @@ static halError_t pool_free(void *ptr, struct hal_stream *s)
         goto out;
     hal__alloc_wait_unused(a);
     /* A launch on another stream may have looked the block up already. */
-    hal__device_pass(d);
+    hal__device_pass_users(d);
     b->mem = a->mem;
     b->capacity = a->capacity;
     b->serial = s->obj.serial;

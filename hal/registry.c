@@ -34,6 +34,7 @@ struct hal_device *hal__known_add(struct hal_registry *reg, const char *name,
     d->known_index = reg->n_known;
     pthread_mutex_init(&d->open_lock, NULL);
     pthread_mutex_init(&d->lock, NULL);
+    pthread_cond_init(&d->visits_changed, NULL);
     pthread_mutex_init(&d->record_lock, NULL);
     pthread_cond_init(&d->record_idle, NULL);
     hal__list_init(&d->objects);
@@ -83,17 +84,25 @@ static void add_devices(struct hal_registry *reg,
     for (i = 0; i < count; i++) {
         char name[64], what[256] = "", driver[256] = "", about[520];
         struct hal_device *d;
+        int is_there;
 
         snprintf(name, sizeof name, "%s:%u", entry->backend->name, i);
-        if (entry->backend->describe(i, what, driver) != halSuccess)
-            snprintf(about, sizeof about, "%.255s", halGetErrorDetail());
-        else
+        is_there = entry->backend->describe(i, what, driver) == halSuccess;
+        if (is_there)
             snprintf(about, sizeof about, "%.255s (%.255s)", what, driver);
+        else
+            snprintf(about, sizeof about, "no device: %.240s",
+                     halGetErrorDetail());
         d = hal__known_add(reg, name, about);
         if (!d)
             return;
-        d->backend = entry->backend;
         d->index = i;
+        if (!is_there) { /* known by name, so that naming it says why */
+            snprintf(entry->info.note, sizeof entry->info.note,
+                     "%.20s is no device: %.200s", name, halGetErrorDetail());
+            continue;
+        }
+        d->backend = entry->backend;
         entry->info.deviceCount++;
     }
 }

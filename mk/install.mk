@@ -8,6 +8,9 @@ DEST := $(DESTDIR)$(PREFIX)
 # of ours holds these, so that no other package's "kernels/" is in the way.
 HEADERS := hal/hal.h hal/errors.def hal/backend.h compiler/kernel_desc.h \
 	kernels/ops.h
+# What the installed manuals point at, under the names that they use.
+LINKED := hal/hal.h hal/backend.h kernels/ops.h kernels/dialect/hal_dialect.h \
+	compiler/reserved.def compiler/variants.def CONTRIBUTING.md
 VERSION = $(shell awk '/define HAL_VERSION_(MAJOR|MINOR|PATCH)/ \
 	{v = v d $$3; d = "."} END {print v}' hal/hal.h)
 
@@ -23,6 +26,12 @@ install: all ## install library, headers, tools and manuals under $(PREFIX)
 	  'Description: portable accelerator HAL' 'Version: $(VERSION)' \
 	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lhalcyon' \
 	  'Libs.private: $(LIBS)' > $(DEST)/lib/pkgconfig/halcyon.pc
+	@# The archive by its name: -lhalcyon means the shared library where both
+	@# are.  Plug-ins call back into the program, hence -rdynamic.
+	@sed -e 's|^Libs: .*|Libs: $${libdir}/libhalcyon.a -rdynamic $(LIBS)|' \
+	  -e '/^Libs.private/d' -e 's|^Name: .*|Name: Halcyon, static|' \
+	  $(DEST)/lib/pkgconfig/halcyon.pc \
+	  > $(DEST)/lib/pkgconfig/halcyon-static.pc
 	for f in $(HEADERS); do install -D -m 644 $$f \
 	  $(DEST)/include/halcyon/$$f || exit 1; done
 	for f in $(DIALECT); do install -D -m 644 $$f \
@@ -31,6 +40,8 @@ install: all ## install library, headers, tools and manuals under $(PREFIX)
 	  $(DEST)/share/halcyon/profiles/$${f##*/} || exit 1; done
 	for f in examples/*/*; do install -D -m 644 $$f \
 	  $(DEST)/share/halcyon/$$f || exit 1; done
+	for f in $(LINKED); do install -D -m 644 $$f \
+	  $(DEST)/share/doc/halcyon/$$f || exit 1; done
 	cp -R conformance/golden $(DEST)/share/halcyon/
 	cp -R README.md CHANGELOG.md LICENSE docs $(DEST)/share/doc/halcyon/
 

@@ -16,6 +16,9 @@
 
 #define DEVICES_MAX 64
 
+/* The command as it was given, for a second start. */
+static char **command;
+
 static const struct section {
     const char *name, *about;
     void (*run)(struct bench *b, const struct halDeviceProp *prop);
@@ -40,7 +43,8 @@ static int usage(FILE *to, int status)
                 "  --device NAME  this device only; may be repeated\n"
                 "  --quick        smaller sizes, fewer and shorter samples\n"
                 "  --json FILE    the figures, schema halcyon.bench.1\n\n"
-                "Default: every section on every device that is no stand-in.\n"
+                "Default: every section on every device that HALCYON_DEVICES "
+                "admits.\n"
                 "xR is Halcyon's time over the other's for times, its rate "
                 "over the other's for rates.\n");
     return status;
@@ -93,6 +97,57 @@ static int parse(int argc, char **argv, struct options *o)
     return -1;
 }
 
+static bool lists(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+
+    while (*list) {
+        size_t length = strcspn(list, ",");
+
+        if (length == n && !memcmp(list, name, n))
+            return true;
+        list += length + (list[length] == ',');
+    }
+    return false;
+}
+
+/* A device that exists and is not admitted, a stand-in as a rule: which devices
+ * there are is settled for a process, so the command starts again with the name
+ * in HALCYON_DEVICES.  Returns if the name is unknown, or was there already. */
+static void admit(const struct options *o)
+{
+    const char *outer = getenv("HALCYON_DEVICES");
+    char *list = NULL, name[64], about[256];
+    bool is_new = false;
+    size_t size;
+    FILE *to = open_memstream(&list, &size);
+
+    if (!to)
+        return;
+    fputs(outer ? outer : "", to);
+    for (int i = 0; i < o->n_devices; i++) {
+        const char *want = o->devices[i];
+        int ordinal;
+
+        fflush(to);
+        if (lists(list, want) ||
+            (outer && halDeviceGetByName(&ordinal, want) == halSuccess))
+            continue;
+        for (int k = 0; halDeviceGetKnownName(name, about, k) == halSuccess;
+             k++) {
+            if (strcmp(name, want) != 0)
+                continue;
+            is_new |= halDeviceGetByName(&ordinal, want) != halSuccess;
+            fprintf(to, "%s%s", size ? "," : "", want);
+            fflush(to);
+            break;
+        }
+    }
+    if (fclose(to) == 0 && is_new && !setenv("HALCYON_DEVICES", list, 1))
+        execv("/proc/self/exe", command);
+    free(list);
+}
+
 /* Ordinals to measure; returns how many, or -1 with a message printed. */
 static int pick_devices(const struct options *o, int ordinals[DEVICES_MAX])
 {
@@ -102,6 +157,8 @@ static int pick_devices(const struct options *o, int ordinals[DEVICES_MAX])
         fprintf(stderr, "halcyon bench: %s\n", halGetErrorDetail());
         return -1;
     }
+    if (o->n_devices)
+        admit(o);
     for (int i = 0; i < o->n_devices; i++)
         if (halDeviceGetByName(&ordinals[n++], o->devices[i]) != halSuccess) {
             fprintf(stderr, "halcyon bench: --device %s: %s\n", o->devices[i],
@@ -111,8 +168,12 @@ static int pick_devices(const struct options *o, int ordinals[DEVICES_MAX])
     for (int i = 0; !o->n_devices && i < count && n < DEVICES_MAX; i++) {
         struct halDeviceProp prop;
 
-        if (halGetDeviceProperties(&prop, i) == halSuccess && !prop.standsOn[0])
+        /* Stand-ins are here only if HALCYON_DEVICES names them. */
+        if (halGetDeviceProperties(&prop, i) == halSuccess)
             ordinals[n++] = i;
+        else
+            fprintf(stderr, "halcyon bench: device %d: %s\n", i,
+                    halGetErrorDetail());
     }
     if (!n)
         fprintf(stderr, "halcyon bench: no device (see `halcyon info`)\n");
@@ -161,6 +222,7 @@ int cmd_bench(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    command = argv - 1; /* argv[0] is "bench" */
     n = pick_devices(&o, ordinals);
     if (n < 0)
         return 3;

@@ -6,6 +6,9 @@
  */
 #include "backends/opencl/opencl.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 static bool is_same(struct opencl_kernel *k, cl_uint a, uint64_t value)
 {
     return (k->is_set >> a & 1) && k->shadow[a] == value;
@@ -109,92 +112,95 @@ static halError_t launch_locked(struct opencl_stream *s,
 
 /*
  * Drivers that run work in the thread that submits it (OPENCL_QUIRK_INLINE)
- * would make every launch wait.  So a launch that may take long is handed to
- * the stream's thread; one that is known to be short runs at once, since the
- * hand-over would cost it a hundredfold.  Known to be short is a launch
- *  - whose groups, by what a group of the kernel took when last timed, take
- *    SLOW_NS together, and
- *  - none of whose scalars exceeds twice what it was in a launch that was timed
- *    and took no longer than that: loops run to a scalar, as a rule.
- * So the first launch is handed over, and one whose scalars have grown, and
- * both are timed.  What is left: a kernel whose time grows with the contents
- * of its buffers, or as a scalar falls, may block its caller; that is noticed
- * after at most SAMPLE launches.
+ * would make every launch wait.  So launches are handed to the stream's thread,
+ * save one that is known to be short, which runs at once: the hand-over would
+ * cost it a hundredfold.  Known to be short is a launch of the same kernel with
+ * the same grid, the same shared memory and the same scalars, all of them bit
+ * for bit, as one that was timed and took SLOW_NS at most.  (The block is the
+ * kernel's own.)  All others are handed over and timed there.
+ *
+ * What is left: the time may depend on what is in the buffers, or on which they
+ * are.  A launch that runs at once and takes longer than HELD_NS, by a clock
+ * that costs little and is late by up to a tick (10 ms at most), is forgotten:
+ * it blocks its caller once.  What takes less is found out by each SAMPLEth
+ * launch with these numbers, which is timed exactly.
  */
-#define SLOW_NS 50000 /* about what a hand-over to a sleeping thread costs */
-#define SAMPLE  32u   /* the two readings of the clock are 20 % of a launch */
+#define SLOW_NS 50000    /* about what a hand-over to a sleeping thread costs */
+#define HELD_NS 10000000 /* that of the cheap clock: above one tick */
+#define SAMPLE  16u      /* two readings of the exact clock: 8 % of a launch */
 
-static uint64_t n_groups(const struct hal_launch *launch)
+/* What a launch is known by; never 0 apart from the bits that SAMPLE uses. */
+static uint64_t key_of(const struct opencl_kernel *k,
+                       const struct hal_launch *launch)
 {
-    return (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2];
+    uint32_t words[4 + HAL_PARAMS_MAX];
+    size_t n = 0;
+
+    for (int i = 0; i < 3; i++)
+        words[n++] = launch->grid[i];
+    words[n++] = launch->shared_bytes;
+    for (uint32_t left = k->is_scalar; left; left &= left - 1)
+        words[n++] = launch->args[__builtin_ctz(left)].scalar;
+    return (XXH3_64bits(words, n * sizeof words[0]) | SAMPLE) &
+           ~(uint64_t)(SAMPLE - 1);
 }
 
-static bool has_grown(struct opencl_kernel *k, const struct hal_launch *launch)
+/* A slot holds a key plus how many launches go by before the next is timed. */
+static _Atomic uint64_t *slot_of(struct opencl_kernel *k, uint64_t key)
 {
-    for (uint32_t left = k->is_scalar; left; left &= left - 1) {
-        unsigned i = (unsigned)__builtin_ctz(left);
-
-        if (launch->args[i].scalar >
-            atomic_load_explicit(&k->short_up_to[i], memory_order_relaxed))
-            return true;
-    }
-    return false;
+    return &k->short_keys[key >> 32 & (OPENCL_SHORT_KEYS - 1)];
 }
 
-static bool is_long(struct opencl_kernel *k, const struct hal_launch *launch)
+static bool holds(uint64_t slot, uint64_t key)
 {
-    uint64_t ns = atomic_load_explicit(&k->group_ns, memory_order_relaxed);
-
-    return n_groups(launch) > SLOW_NS || n_groups(launch) * ns > SLOW_NS ||
-           has_grown(k, launch);
+    return (slot & ~(uint64_t)(SAMPLE - 1)) == key;
 }
 
-/* Threads that meet here lose each other's news at worst. */
-static void learn(struct opencl_kernel *k, const struct hal_launch *launch,
-                  uint64_t ns)
+/* Threads that meet lose each other's news at worst, until the next launch. */
+static void learn(struct opencl_kernel *k, uint64_t key, bool is_short)
 {
-    uint64_t group_ns = ns / n_groups(launch);
+    _Atomic uint64_t *slot = slot_of(k, key);
 
-    /* A launch that will be handed over again, whatever a group takes, says
-     * nothing about the others. */
-    if (ns > SLOW_NS && has_grown(k, launch))
-        return;
-    atomic_store_explicit(
-        &k->group_ns, group_ns < UINT32_MAX ? (unsigned)group_ns : UINT32_MAX,
-        memory_order_relaxed);
-    if (ns > SLOW_NS)
-        return;
-    for (uint32_t left = k->is_scalar; left; left &= left - 1) {
-        unsigned i = (unsigned)__builtin_ctz(left);
-        uint32_t value = launch->args[i].scalar;
-        uint32_t up_to = value > UINT32_MAX / 2 ? UINT32_MAX : 2 * value;
-
-        if (up_to >
-            atomic_load_explicit(&k->short_up_to[i], memory_order_relaxed))
-            atomic_store_explicit(&k->short_up_to[i], up_to,
-                                  memory_order_relaxed);
-    }
-}
-
-/* Every SAMPLEth launch is timed, however short. */
-static bool is_sample(struct opencl_kernel *k)
-{
-    unsigned n = atomic_load_explicit(&k->n_runs, memory_order_relaxed);
-
-    /* no atomic addition: a count that is lost only moves the sample */
-    atomic_store_explicit(&k->n_runs, n + 1, memory_order_relaxed);
-    return n % SAMPLE == 0;
+    if (is_short)
+        atomic_store_explicit(slot, key + SAMPLE - 1, memory_order_relaxed);
+    else if (holds(atomic_load_explicit(slot, memory_order_relaxed), key))
+        atomic_store_explicit(slot, 0, memory_order_relaxed);
 }
 
 /* As launch_locked. */
 static halError_t launch_timed(struct opencl_stream *s, struct opencl_kernel *k,
-                               const struct hal_launch *launch)
+                               const struct hal_launch *launch, uint64_t key)
 {
     uint64_t start = opencl_now_ns();
     halError_t st = launch_locked(s, k, launch);
 
-    if (st == halSuccess)
-        learn(k, launch, opencl_now_ns() - start);
+    learn(k, key, st == halSuccess && opencl_now_ns() - start <= SLOW_NS);
+    return st;
+}
+
+static uint64_t cheap_now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* As launch_locked, in the caller's thread; `slot` holds the key. */
+static halError_t launch_short(struct opencl_stream *s, struct opencl_kernel *k,
+                               const struct hal_launch *launch, uint64_t key,
+                               uint64_t slot)
+{
+    uint64_t start;
+    halError_t st;
+
+    if (slot == key)
+        return launch_timed(s, k, launch, key);
+    atomic_store_explicit(slot_of(k, key), slot - 1, memory_order_relaxed);
+    start = cheap_now_ns();
+    st = launch_locked(s, k, launch);
+    if (cheap_now_ns() - start > HELD_NS)
+        learn(k, key, false);
     return st;
 }
 
@@ -202,8 +208,9 @@ halError_t opencl_run_launch(struct opencl_stream *s, struct opencl_kernel *k,
                              const struct hal_launch *launch)
 {
     pthread_mutex_lock(&k->lock);
-    return s->dev->quirks & OPENCL_QUIRK_INLINE ? launch_timed(s, k, launch)
-                                                : launch_locked(s, k, launch);
+    return s->dev->quirks & OPENCL_QUIRK_INLINE
+               ? launch_timed(s, k, launch, key_of(k, launch))
+               : launch_locked(s, k, launch);
 }
 
 halError_t opencl_launch(struct hal_dev *dev, void *stream, void *kernel,
@@ -215,13 +222,16 @@ halError_t opencl_launch(struct hal_dev *dev, void *stream, void *kernel,
 
     (void)dev;
     if (opencl_stream_direct(s)) {
+        uint64_t key, slot;
+
         if (!(s->dev->quirks & OPENCL_QUIRK_INLINE))
             return opencl_run_launch(s, k, launch);
+        key = key_of(k, launch);
+        slot = atomic_load_explicit(slot_of(k, key), memory_order_relaxed);
         /* The lock is held while the kernel runs: another stream's thread may
          * have it for long. */
-        if (!is_long(k, launch) && pthread_mutex_trylock(&k->lock) == 0)
-            return is_sample(k) ? launch_timed(s, k, launch)
-                                : launch_locked(s, k, launch);
+        if (holds(slot, key) && pthread_mutex_trylock(&k->lock) == 0)
+            return launch_short(s, k, launch, key, slot);
     }
     op.kind = OPENCL_OP_LAUNCH;
     op.u.launch.kernel = k;

@@ -137,7 +137,6 @@ halError_t opencl_kernel_create(struct hal_dev *hal,
         goto out;
     pthread_mutex_init(&k->lock, NULL);
     k->group = images[i]->group;
-    atomic_init(&k->group_ns, UINT32_MAX); /* until it has been timed */
     k->n_params = desc->n_params;
     for (uint32_t p = 0; p < desc->n_params; p++)
         if (desc->params[p].kind == HAL_PARAM_ARG)

@@ -367,6 +367,8 @@ halError_t opencl_run_wait(struct opencl_stream *s, struct opencl_record *r);
 
 /* Two OpenCL arguments for each buffer, one for each scalar. */
 #define OPENCL_ARGS_MAX (2 * HAL_PARAMS_MAX)
+/* A power of two. */
+#define OPENCL_SHORT_KEYS 256
 
 struct opencl_kernel {
     pthread_mutex_t lock; /* clSetKernelArg and the launch are one step */
@@ -376,11 +378,9 @@ struct opencl_kernel {
     uint32_t n_params;
     uint32_t is_scalar; /* bit i: parameter i */
     uint32_t is_set;    /* bit a: OpenCL argument a holds shadow[a] */
-    /* for OPENCL_QUIRK_INLINE, see launch.c */
-    atomic_uint group_ns;
-    atomic_uint n_runs;
-    _Atomic uint32_t short_up_to[HAL_PARAMS_MAX]; /* a scalar, in launches that
-                                                     were seen to be short */
+    /* Launches that are known to be short, by hash; 0: none.  For
+     * OPENCL_QUIRK_INLINE, see launch.c. */
+    _Atomic uint64_t short_keys[OPENCL_SHORT_KEYS];
     uint64_t shadow[OPENCL_ARGS_MAX]; /* a buffer's serial, its offset, or the
                                          scalar: what need not be set again */
 };

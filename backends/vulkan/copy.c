@@ -99,7 +99,7 @@ static halError_t copy_later(struct vulkan_stream *s, struct vulkan_mem *m,
 
     if (!c)
         return hal_fail(halErrorHostMemory, "vulkan: %zu bytes", sizeof *c);
-    *c = (struct carry){ d, NULL, host, size, is_in };
+    *c = (struct carry){ .d = d, .host = host, .size = size, .is_in = is_in };
     st = vulkan_pool_take(d, &d->host_pool, size, 0, &c->stage);
     if (st != halSuccess)
         goto out;

@@ -260,6 +260,10 @@ halError_t vulkan_pool_take(struct vulkan_dev *d, struct vulkan_pool *pool,
 
     if (atomic_load(&d->lost))
         return vulkan_fail_lost();
+    if (size < bytes)
+        return hal_fail(halErrorMemoryAllocation,
+                        "vulkan: %llu bytes wanted, more than can be addressed",
+                        (unsigned long long)bytes);
     pthread_mutex_lock(&d->mem_lock);
     if (strict && (size > heap || d->heap_used[pool->heap] > heap - size)) {
         st = hal_fail(halErrorMemoryAllocation,

@@ -189,19 +189,29 @@ static void overlap(struct conf *c)
 /* Source memory that is not page-locked may be changed on return. */
 static void pageable_source(struct conf *c)
 {
-    enum { N = 3 << 20 };
-    uint8_t *host = api_bytes(c, N), *want = conf_host(c, N);
-    uint8_t *got = conf_host(c, N);
-    struct conf_buf b = conf_alloc(c, N, 0);
+    static const size_t sizes[] = { 1, 4096, 65536 + 3, 3 << 20 };
+    halModule_t module = api_module(c);
+    struct api_slow slow;
     halStream_t s = NULL;
 
-    CONF_OK(c, halStreamCreate(&s));
-    memcpy(want, host, N);
-    CONF_OK(c, halMemcpyAsync(b.mem, host, N, halMemcpyHostToDevice, s));
-    memset(host, 0, N);
-    CONF_OK(c, halStreamSynchronize(s));
-    CONF_OK(c, halMemcpy(got, b.mem, N, halMemcpyDeviceToHost));
-    api_same(c, got, want, N, "pageable source");
+    CONF_OK(c, halStreamCreateWithFlags(&s, halStreamNonBlocking));
+    api_slow_make(c, module, 20, &slow);
+    for (int i = 0; i < 8; i++) {
+        size_t n = sizes[i / 2];
+        uint8_t *host = api_bytes(c, n), *want = conf_host(c, n);
+        uint8_t *got = conf_host(c, n);
+        struct conf_buf b = conf_alloc(c, n, 0);
+
+        memcpy(want, host, n);
+        if (i % 2) /* the copy has to wait */
+            api_slow_launch(c, &slow, 1, s);
+        CONF_OK(c, halMemcpyAsync(b.mem, host, n, halMemcpyHostToDevice, s));
+        for (size_t k = 0; k < n; k++)
+            host[k] = (uint8_t)~host[k];
+        CONF_OK(c, halStreamSynchronize(s));
+        CONF_OK(c, halMemcpy(got, b.mem, n, halMemcpyDeviceToHost));
+        api_same(c, got, want, n, "pageable source");
+    }
     CONF_OK(c, halStreamDestroy(s));
 }
 

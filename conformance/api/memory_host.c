@@ -31,6 +31,8 @@ static void host_alloc_bad(struct conf *c)
     CONF_FAILS(c, halErrorInvalidValue, halHostAlloc(NULL, 64, 0));
     CONF_FAILS(c, halErrorInvalidValue, halMallocHost(NULL, 64));
     CONF_FAILS(c, halErrorHostMemory, halMallocHost(&h, SIZE_MAX / 2));
+    CONF_FAILS(c, halErrorHostMemory, halMallocHost(&h, SIZE_MAX));
+    CONF_FAILS(c, halErrorHostMemory, halHostAlloc(&h, SIZE_MAX - 63, 0));
     CONF_OK(c, halMallocHost(&h, 0));
     CONF_TRUE(c, h == NULL);
 }

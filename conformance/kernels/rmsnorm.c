@@ -91,7 +91,7 @@ static void run_add_rmsnorm(struct conf *c)
 /* Rows that break a norm whose squares overflow, vanish or meet no eps. */
 static void run_extremes(struct conf *c)
 {
-    enum { ROWS = 9, N = 40 };
+    enum { ROWS = 10, N = 40 };
     const struct param *p = conf_param(c);
     double largest = p->dtype == halF16 ? 65504 : 3e38;
     double tiny = p->dtype == halF16 ? 0x1p-24 : 1e-20;
@@ -111,6 +111,8 @@ static void run_extremes(struct conf *c)
         val[6 * N + i] = i == 3 ? largest : 1;
         val[7 * N + i] = i == N - 1 ? 1e-3 : 0;
         val[8 * N + i] = -0.0;
+        /* The square of what scales this row up overflows. */
+        val[9 * N + i] = sign * (p->dtype == halF16 ? tiny : 1e-30);
     }
     for (int i = 0; i < N; i++) /* stays finite */
         if (fabs(val[2 * N + i]) > largest)

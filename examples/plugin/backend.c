@@ -59,14 +59,15 @@ static halError_t mem_alloc(struct hal_dev *dev, uint64_t size, int kind,
     bool fits;
 
     if (kind != HAL_MEM_DEVICE)
-        return hal_fail(halErrorNotSupported, "example: no managed memory");
+        return hal_fail(halErrorNotSupported,
+                        EXAMPLE_NAME ": no managed memory");
     pthread_mutex_lock(&example_lock);
     fits = size <= MEMORY_BYTES - d->used;
     d->used += fits ? size : 0;
     pthread_mutex_unlock(&example_lock);
     if (!fits)
         return hal_fail(halErrorMemoryAllocation,
-                        "example: %llu bytes do not fit",
+                        EXAMPLE_NAME ": %llu bytes do not fit",
                         (unsigned long long)size);
     b = aligned_alloc(ALIGN, room);
     if (!b) {
@@ -74,7 +75,7 @@ static halError_t mem_alloc(struct hal_dev *dev, uint64_t size, int kind,
         d->used -= size;
         pthread_mutex_unlock(&example_lock);
         return hal_fail(halErrorMemoryAllocation,
-                        "example: the host has no %zu bytes", room);
+                        EXAMPLE_NAME ": the host has no %zu bytes", room);
     }
     b->size = size;
     *out_mem = (struct hal_mem){ .impl = b, .addr = b->bytes };
@@ -135,7 +136,8 @@ static halError_t copy_in(struct hal_dev *dev, void *stream, void *mem,
     if (!(flags & HAL_COPY_PINNED)) { /* read now, since it may change */
         staged = malloc(size);
         if (!staged)
-            return hal_fail(halErrorHostMemory, "example: staging a copy");
+            return hal_fail(halErrorHostMemory,
+                            EXAMPLE_NAME ": staging a copy");
         memcpy(staged, host, size);
     }
     return enqueue_copy(stream, b->bytes + offset, staged ? staged : host, size,
@@ -210,14 +212,16 @@ static halError_t load(const struct hal_image *image, const char *name,
         close(fd);
     }
     if (!k->library)
-        return hal_fail(halErrorKernelBuild, "example: %s: cannot be loaded",
-                        name);
+        return hal_fail(halErrorKernelBuild, EXAMPLE_NAME ": %s: %.200s", name,
+                        n == (ssize_t)image->blob_bytes
+                            ? dlerror()
+                            : "its image cannot be written to /tmp");
     snprintf(symbol, sizeof symbol, "hal_kernel_%s", name);
     k->entry = (hal_cpu_entry *)dlsym(k->library, symbol);
     if (k->entry)
         return halSuccess;
     dlclose(k->library);
-    return hal_fail(halErrorKernelBuild, "example: no symbol %s", symbol);
+    return hal_fail(halErrorKernelBuild, EXAMPLE_NAME ": no symbol %s", symbol);
 }
 
 static halError_t kernel_create(struct hal_dev *dev,
@@ -232,7 +236,7 @@ static halError_t kernel_create(struct hal_dev *dev,
     (void)dev;
     (void)n_images; /* the first is the best that fits */
     if (!k)
-        return hal_fail(halErrorHostMemory, "example: a kernel");
+        return hal_fail(halErrorHostMemory, EXAMPLE_NAME ": a kernel");
     st = load(images[0], desc->name, k);
     if (st != halSuccess)
         goto out;
@@ -271,8 +275,8 @@ static halError_t launch(struct hal_dev *dev, void *stream, void *kernel,
     t->own = aligned_alloc(ALIGN, (scratch / ALIGN + 1) * ALIGN);
     if (!t->own) {
         free(t);
-        return hal_fail(halErrorHostMemory, "example: %zu bytes of scratch",
-                        scratch);
+        return hal_fail(halErrorHostMemory,
+                        EXAMPLE_NAME ": %zu bytes of scratch", scratch);
     }
     t->kernel = k;
     memcpy(t->grid, launch->grid, sizeof t->grid);
@@ -327,7 +331,7 @@ static halError_t probe(unsigned *out_count)
 static halError_t describe(unsigned index, char name[256], char driver[256])
 {
     if (index != 0)
-        return hal_fail(halErrorInvalidDevice, "example: one device");
+        return hal_fail(halErrorInvalidDevice, EXAMPLE_NAME ": one device");
     snprintf(name, 256, "Example chip");
     snprintf(driver, 256, "Halcyon's example of a plug-in");
     return halSuccess;
@@ -336,7 +340,7 @@ static halError_t describe(unsigned index, char name[256], char driver[256])
 static void fill_prop(struct halDeviceProp *p)
 {
     describe(0, p->name, p->driver);
-    snprintf(p->backend, sizeof p->backend, "example");
+    snprintf(p->backend, sizeof p->backend, EXAMPLE_NAME);
     memcpy(p->uuid, "halcyon-example", 16);
     p->totalGlobalMem = p->maxAllocBytes = MEMORY_BYTES;
     p->sharedMemPerBlock = SHARED_BYTES;
@@ -360,10 +364,10 @@ static halError_t device_open(unsigned index, struct hal_dev **out_dev)
     struct device *d;
 
     if (index != 0)
-        return hal_fail(halErrorInvalidDevice, "example: one device");
+        return hal_fail(halErrorInvalidDevice, EXAMPLE_NAME ": one device");
     d = calloc(1, sizeof *d);
     if (!d)
-        return hal_fail(halErrorHostMemory, "example: a device");
+        return hal_fail(halErrorHostMemory, EXAMPLE_NAME ": a device");
     d->dev.size = sizeof d->dev;
     d->dev.ops = &ops; /* no optional op: the core does what they would */
     d->dev.info.size = sizeof d->dev.info;
@@ -389,7 +393,7 @@ __attribute__((visibility("default")))
 const struct hal_backend hal_backend_plugin = {
     .size = sizeof(struct hal_backend),
     .abi = HAL_BACKEND_ABI,
-    .name = "example",
+    .name = EXAMPLE_NAME,
     .probe = probe,
     .describe = describe,
     .device_open = device_open,

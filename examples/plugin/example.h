@@ -21,6 +21,10 @@
 
 #include "hal/backend.h"
 
+/* What devices are called (NAME:0), and errors begin with; 1 to 15 characters.
+ * The file is libhalcyon-NAME.so. */
+#define EXAMPLE_NAME "example"
+
 extern pthread_mutex_t example_lock;
 
 struct mark;

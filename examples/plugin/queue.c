@@ -81,7 +81,7 @@ struct task *example_task_create(void (*run)(struct task *t))
     if (t)
         t->run = run;
     else
-        (void)hal_fail(halErrorHostMemory, "example: a task of %zu bytes",
+        (void)hal_fail(halErrorHostMemory, EXAMPLE_NAME ": a task of %zu bytes",
                        sizeof *t);
     return t;
 }
@@ -144,11 +144,12 @@ halError_t example_stream_create(struct hal_dev *dev, int priority,
     (void)dev;
     (void)priority; /* one level; prop.streamPrioritiesSupported is 0 */
     if (!s)
-        return hal_fail(halErrorHostMemory, "example: a stream");
+        return hal_fail(halErrorHostMemory, EXAMPLE_NAME ": a stream");
     s->tail = &s->head;
     if (pthread_create(&s->thread, NULL, stream_main, s)) {
         free(s);
-        return hal_fail(halErrorHostMemory, "example: no thread for a stream");
+        return hal_fail(halErrorHostMemory,
+                        EXAMPLE_NAME ": no thread for a stream");
     }
     *out_stream = s;
     return halSuccess;
@@ -216,7 +217,7 @@ halError_t example_event_create(struct hal_dev *dev, int timing,
     (void)dev;
     (void)timing; /* a time costs nothing here */
     if (!e)
-        return hal_fail(halErrorHostMemory, "example: an event");
+        return hal_fail(halErrorHostMemory, EXAMPLE_NAME ": an event");
     *out_event = e;
     return halSuccess;
 }
@@ -246,7 +247,7 @@ halError_t example_event_record(struct hal_dev *dev, void *stream, void *event)
     m = calloc(1, sizeof *m);
     if (!m) {
         free(t);
-        return hal_fail(halErrorHostMemory, "example: an event's record");
+        return hal_fail(halErrorHostMemory, EXAMPLE_NAME ": an event's record");
     }
     m->refs = 2; /* the event's and the task's */
     t->mark = m;
@@ -300,7 +301,8 @@ halError_t example_event_elapsed(struct hal_dev *dev, void *start, void *end,
     if (a && b && a->done && b->done)
         *out_ms = (float)(b->ms - a->ms);
     else
-        st = hal_fail(halErrorNotReady, "example: an event has not happened");
+        st = hal_fail(halErrorNotReady,
+                      EXAMPLE_NAME ": an event has not happened");
     pthread_mutex_unlock(&example_lock);
     return st;
 }

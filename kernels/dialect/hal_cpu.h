@@ -120,7 +120,7 @@ FN(float) hal_sqrt(float x)
     HAL_STEPS(i, k, hal_from, hal_to)
 #define EACH(t) for (idx t = 0; t < GROUP; t++)
 #define MY(n)   n[t]
-#define ONCE
+#define ONCE          for (int hal_2 = 0; hal_2 == 0; hal_2++)
 #define SYNC          ((void)0)
 #define GROUP_SUM(f)  ((void)0)
 #define GROUP_MAX(f)  ((void)0)

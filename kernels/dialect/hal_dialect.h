@@ -100,7 +100,8 @@
  * (input, output, sample, half, filter, common, active, buffer, shared),
  * OpenCL's (global, local, kernel), C++'s (new, this), for kernels and helpers
  * the built-in functions' too (step, mix, dot, clamp), and whatever begins with
- * hal_ or gl_.  compiler/reserved.def is the list.
+ * hal_ or gl_.  compiler/reserved.def is the list.  compiler/keywords.def lists
+ * C's words, with what to write for those that not all targets have.
  *
  * Traps
  * - llvmpipe silently ends every loop after 65,535 iterations, summed over a

@@ -23,9 +23,13 @@
 #define HAL_RINT(x) roundEven(x)
 #define SQRT(x)     sqrt(x)
 
-#define SYNC               \
-    memoryBarrierBuffer(); \
-    barrier()
+/* A function, so that it is one statement: if (c) SYNC; else ... */
+void hal_sync()
+{
+    memoryBarrierBuffer();
+    barrier();
+}
+#define SYNC    hal_sync()
 #define hal_lid gl_LocalInvocationIndex
 #define GROUP_X gl_WorkGroupID.x
 #define GROUP_Y gl_WorkGroupID.y

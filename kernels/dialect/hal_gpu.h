@@ -31,11 +31,8 @@
               GRID_X * HAL_STRIDE)
 #define EACH(t) for (idx t = hal_lid, hal_1 = 0; hal_1 < 1; hal_1++)
 #define MY(n)   n
-#if GROUP == 1
-#define ONCE
-#else
-#define ONCE if (hal_lid == 0)
-#endif
+/* A loop, so that no else of the author's binds to it. */
+#define ONCE          for (uint hal_2 = hal_lid; hal_2 == 0u; hal_2++)
 #define GROUP_SUM(f)  f = hal_group_sum(f HAL_SCRATCH)
 #define GROUP_MAX(f)  f = hal_group_max(f HAL_SCRATCH)
 #define GROUP_UMAX(u) u = hal_group_umax(u HAL_SCRATCH)

@@ -212,13 +212,25 @@ static void test_foreign_entries(void **state)
 
 static void test_places(void **state)
 {
+    static const mode_t open_to[] = { 0777, 0702, 0770, 0720 };
     char path[300];
 
     (void)state;
-    assert_int_equal(chmod(dir, 0777), 0); /* others may write there */
-    put("a", "x");
-    expect_miss("a", "so");
-    assert_int_equal(count_entries(0), 0);
+    for (size_t i = 0; i < sizeof open_to / sizeof *open_to; i++) {
+        /* others, or a group, may write there */
+        assert_int_equal(chmod(dir, open_to[i]), 0);
+        put("a", "x");
+        assert_int_equal(count_entries(0), 0);
+        /* nor is what they find there used */
+        assert_int_equal(chmod(dir, 0700), 0);
+        put("a", "x");
+        assert_int_equal(chmod(dir, open_to[i]), 0);
+        expect_miss("a", "so");
+        assert_int_equal(chmod(dir, 0755), 0); /* read by all is fine */
+        expect_hit("a", "x");
+        entry_path(path, sizeof path);
+        assert_int_equal(unlink(path), 0);
+    }
     assert_int_equal(chmod(dir, 0700), 0);
 
     snprintf(path, sizeof path, "%s/not/there/yet", dir);

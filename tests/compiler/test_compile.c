@@ -184,12 +184,26 @@ static void test_skip(void **state)
     assert_int_equal(bin.kernels[0].n_images, 1);
     assert_string_equal(bin.kernels[0].images[0].variant, "opencl");
     halbin_close(&bin);
-    /* all left out: the kernel is known and has no image */
-    snprintf(text, sizeof text, "#pragma hal skip opencl why not\n%s", source);
-    assert_int_equal(compile(text, &small, 1, &bin), COMPILE_OK);
+    /* one target of two: the other serves */
+    snprintf(text, sizeof text, "#pragma hal skip cuda why not\n%s", source);
+    assert_int_equal(compile(text, &everything[2], 2, &bin), COMPILE_OK);
     assert_int_equal(bin.n_kernels, 2);
-    assert_int_equal(bin.kernels[0].n_images, 0);
+    assert_int_equal(bin.kernels[0].n_images, 3);
     halbin_close(&bin);
+    /* all left out: nothing would be in it */
+    snprintf(text, sizeof text, "#pragma hal skip opencl why not\n%s", source);
+    assert_int_equal(compile(text, &small, 1, &bin), COMPILE_ERROR);
+    assert_string_equal(msg.text, "t.k:1: nothing is left to make: each "
+                                  "variant of the targets asked for is left "
+                                  "out by a #pragma hal skip");
+    snprintf(text, sizeof text, "\n#pragma hal skip nonsense\n%s", source);
+    expect_error(text, "t.k:2: #pragma hal skip nonsense: there is no such "
+                       "variant; there are cpu cpu.base cpu.v3 cpu.v4 "
+                       "cpu.aarch64 cpu.other opencl opencl.small vulkan "
+                       "vulkan.packed vulkan.bda vulkan.ssbo cuda");
+    snprintf(text, sizeof text, "#if 0\n#pragma hal skip vulkan.\n#endif\n%s",
+             source);
+    expect_error(text, "t.k:2: #pragma hal skip vulkan.: there is no such");
     /* for one instance, when it is expanded */
     snprintf(text, sizeof text,
              "#define HAL_IS_twice 1\n#define IS(n) IS_(n)\n"
@@ -200,6 +214,55 @@ static void test_skip(void **state)
     assert_int_equal(halbin_find(&bin, "twice")->n_images, 0);
     assert_int_equal(halbin_find(&bin, "twice_bf16")->n_images, 1);
     halbin_close(&bin);
+}
+
+#define BODY(text)                                                        \
+    "#include \"hal_dialect.h\"\n"                                        \
+    "FN(float) half_of(float v) { return v * 0.5f; }\n"                   \
+    "KERNEL(k, OUT(f32, y), OUT(i32, z), ARG(uint, n), ARG(int, m),\n"    \
+    "       ARG(float, a))\n{\n    float f = a; int i = m; uint u = n;\n" \
+    "    idx j = IDX(n);\n    ONCE {\n" text                              \
+    " ST(f32, y, j, f); ST(i32, z, 0, i + INT(u)); }\n}\n"
+
+/* What docs/dialect.md says of types and conversions. */
+static void test_conversions(void **state)
+{
+    static const char *const not_glsl[] = {
+        BODY("i = n;"),
+        BODY("i += n;"),
+        BODY("i = a;"),
+        BODY("u = a;"),
+        BODY("ST(i32, z, 1, n);"),
+        BODY("i = j;"),
+        BODY("i = m > 3;"),
+        BODY("f = (float)m;"),
+        BODY("u = 7ul;"),
+        BODY("i = 'a';"),
+        BODY("float x[4] = { 0.0f }; f = x[1];"),
+        BODY("float x[2] = { [1] = a }; f = x[1];"),
+        BODY("if (m) f = 1.0f;"),
+        BODY("f = m ? 1.0f : 2.0f;"),
+        BODY("if (!m) f = 1.0f;"),
+        BODY("if (m != 0 && n) f = 1.0f;"),
+    };
+    struct halbin bin = { 0 };
+
+    (void)state;
+    if (compile(BODY("f = m; f = f * n + 1; u = m; u += m; u = n & 7;\n"
+                     "f = half_of(m) + half_of(j) + half_of(n);\n"
+                     "i = INT(m > 3) + INT(n) + INT(a); u = UINT(a) + 7u;\n"
+                     "float x[2] = { a, 1 }; f = x[1]; float w[2][3];\n"
+                     "w[1][2] = f; f = w[1][2]; f = FLOAT(i);\n"
+                     "if (m != 0 && n > 3) f = m > 2 ? 1.0f : f;\n"),
+                everything, 3, &bin) != COMPILE_OK)
+        fail_msg("%s", msg.text);
+    halbin_close(&bin);
+    for (size_t i = 0; i < sizeof not_glsl / sizeof *not_glsl; i++) {
+        if (compile(not_glsl[i], &everything[2], 1, &bin) != COMPILE_ERROR)
+            fail_msg("GLSL takes:\n%s", not_glsl[i]);
+        if (strncmp(msg.text, "t.k:9: ", 7) != 0)
+            fail_msg("%s, of:\n%s", msg.text, not_glsl[i]);
+    }
 }
 
 static void test_two_kernels(void **state)
@@ -304,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_memory_sizes),
         cmocka_unit_test(test_choice),
         cmocka_unit_test(test_skip),
+        cmocka_unit_test(test_conversions),
         cmocka_unit_test(test_two_kernels),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_expand),

@@ -351,6 +351,12 @@ static void test_writer_refuses(void **state)
     strcpy(two[0].name, "1a");
     write_refuses(two, 1, "letter");
     two[0] = kernels[0];
+    /* halFuncGetParam would cut it */
+    assert_int_equal(sizeof((struct halParamInfo){ 0 }).name,
+                     HAL_SHORT_NAME_MAX + 1);
+    memset(two[0].params[0].name, 'x', HAL_SHORT_NAME_MAX + 1);
+    write_refuses(two, 1, "more than 47 characters");
+    two[0] = kernels[0];
     two[0].n_params = HAL_PARAMS_MAX + 1;
     write_refuses(two, 1, "too many");
     two[0] = kernels[0];

@@ -5,6 +5,7 @@
  */
 #include "compiler/halbin.h"
 #include "compiler/tool.h"
+#include "hal/hal.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -76,10 +77,14 @@ static void expect(const char *args, int code, const char *says)
 
 static void test_usage(void **state)
 {
+    char version[80];
+
     (void)state;
+    snprintf(version, sizeof version, "halcc %d.%d.%d, .halbin version 1",
+             HAL_VERSION_MAJOR, HAL_VERSION_MINOR, HAL_VERSION_PATCH);
     expect("--help", 0, "usage: halcc");
     expect("--help", 0, "vulkan.packed");
-    expect("--version", 0, ".halbin version 1");
+    expect("--version", 0, version);
     expect("", 2, "no file");
     expect("--frob", 2, "'--frob' is no option");
     expect("-o", 2, "-o wants a value");
@@ -174,9 +179,16 @@ static void test_errors(void **state)
 {
     (void)state;
     expect("-o x.halbin none.k", 1, "none.k: No such file");
+    put_file("skipped.k", "#pragma hal skip cuda\n#include \"hal_dialect.h\"\n"
+                          "KERNEL(k, OUT(f32, y)) { }\n");
+    expect("--target cuda -o x.halbin skipped.k", 1, "nothing is left to make");
     expect("--target cuda -o x.halbin -DK=x bad.k", 1, "bad.k:2: #error stop");
     expect("--target cpu -o x.halbin -DK=x -DVALUE=frob a.k", 1, "a.k:5:");
-    expect("--list a.k", 1, "no .halbin");
+    expect("--list a.k", 1,
+           "a.k: this is no .halbin (did you mean to compile it with halcc, or "
+           "halModuleLoadSource?)");
+    put_file("cut.halbin", "HALBIN");
+    expect("--list cut.halbin", 1, "damaged .halbin: truncated in the header");
     expect("--target cuda -o /nowhere/x -DK=x -DVALUE=1.0f a.k", 1,
            "/nowhere/x");
     assert_int_equal(access("x.halbin", F_OK), -1);

@@ -70,6 +70,8 @@ static void test_lines(void **state)
                  "       /* a comment\n\n\n\n\n\n\n\n\n\n */\n"
                  "       IN(f31, x), ARG(uint, n))\n{\n}\n",
                  "t.k:14: kernel 'k': parameter 'x': 'f31' is no storage");
+    expect_error("#include \"hal_dialect.h\"\nKERNEL(k,\nOUT(f64, y)) { }\n",
+                 "t.k:3: kernel 'k': parameter 'y': 'f64' is no storage");
     expect_error("#include \"hal_dialect.h\"\n"
                  "KERNEL(one, OUT(f32, y)) { }\n\n"
                  "KERNEL(two, OUT(f32, y),\n"
@@ -94,6 +96,34 @@ static void test_lines(void **state)
     assert_int_equal(strncmp(msg.text, "t.k:5: kernel 'k' (opencl", 25), 0);
 }
 
+/* What the headers made of GROUP where they were included cannot change. */
+static void test_group_redefined(void **state)
+{
+    struct halbin bin = { 0 };
+
+    (void)state;
+    expect_error("#include \"hal_dialect.h\"\n#undef GROUP\n"
+                 "#define GROUP 32\n\nKERNEL(k, OUT(f32, y)) { }\n",
+                 "t.k:5: kernel 'k': GROUP is 32, and was 64 where "
+                 "hal_dialect.h is included");
+    expect_error("#define GROUP 64\n#include \"hal_dialect.h\"\n"
+                 "KERNEL(k, OUT(f32, y)) { }\n"
+                 "#undef GROUP\n#define GROUP 1\n"
+                 "KERNEL(l, OUT(f32, y)) { }\n",
+                 "t.k:6: kernel 'l': GROUP is 1, and was 64");
+    expect_error("#define GROUP (N)\n#include \"hal_dialect.h\"\n"
+                 "#define N 64\nKERNEL(k, OUT(f32, y)) { }\n",
+                 "t.k:4: kernel 'k': GROUP is no constant where");
+    /* the same number in other words */
+    assert_int_equal(compile("#define GROUP 64\n#include \"hal_dialect.h\"\n"
+                             "#undef GROUP\n#define GROUP (2 * 32)\n"
+                             "KERNEL(k, OUT(f32, y)) { }\n",
+                             &everything[3], 1, &bin),
+                     COMPILE_OK);
+    assert_int_equal(bin.kernels[0].images[0].group, 64);
+    halbin_close(&bin);
+}
+
 /* A parameter that lies in an included file is reported there. */
 static void test_included_lines(void **state)
 {
@@ -116,8 +146,8 @@ static void test_included_lines(void **state)
     fclose(f);
     assert_int_equal(compile_source(&req, &bin, &msg), COMPILE_ERROR);
     assert_string_equal(msg.text, "q\\uote.h:3: kernel 'k': parameter 'x': "
-                                  "'nope' is no storage format (f32, bf16, i8 "
-                                  "...)");
+                                  "'nope' is no storage format; there are f32 "
+                                  "bf16 f16 e4m3 i8 i16 i32 u8 u16 u32");
     unlink(path);
     assert_int_equal(rmdir(dir), 0);
 }
@@ -138,6 +168,7 @@ static void expect_params(int n, const char *want)
 static void test_parameter_lists(void **state)
 {
     char text[300], name[101];
+    struct halbin bin = { 0 };
 
     (void)state;
     expect_error(KERNEL_WITH("float x"), "t.k:2: kernel 'k': a parameter is "
@@ -147,20 +178,40 @@ static void test_parameter_lists(void **state)
     expect_error(KERNEL_WITH("IN(f32)"), "takes 2 arguments, not 1");
     expect_error(KERNEL_WITH("(inny, f32, x, 0)"), "'inny' is no kind");
     expect_params(33, "t.k:2: kernel 'k': more than 32 launch arguments");
-    expect_params(37, "t.k:2: kernel 'k': more than 36 parameters");
-    expect_params(72, "t.k:2: kernel 'k': more than 36 parameters");
+    expect_params(36, "t.k:2: kernel 'k': more than 32 launch arguments");
+    expect_params(37, "t.k:2: kernel 'k': more than 36 parameters: it has 37");
+    expect_params(73, "t.k:2: kernel 'k': more than 36 parameters: it has 73");
+    expect_params(140, "t.k:2: kernel 'k': more than 36 parameters: it has "
+                       "140");
+    /* through a macro, in the line of the call */
+    expect_error("#include \"hal_dialect.h\"\n#define A(n) ARG(int, n)\n"
+                 "#define B(n) A(n##0), A(n##1), A(n##2), A(n##3), A(n##4)\n"
+                 "#define C(n) B(n##0), B(n##1), B(n##2), B(n##3), B(n##4)\n"
+                 "#define D C(a), C(b), C(c)\n\nKERNEL(k, D) { }\n",
+                 "t.k:7: kernel 'k': more than 36 parameters: it has 75");
     memset(name, 'a', 100);
     name[100] = 0;
     snprintf(text, sizeof text,
              "#include \"hal_dialect.h\"\nKERNEL(k,\n OUT(f32, %s)) { }\n",
              name);
     expect_error(text, "t.k:3: kernel 'k': the name 'aaaaaaaaaaaaaaaaaaaa...' "
-                       "has 100 characters; the limit is 63");
+                       "has 100 characters; the limit is 47");
     snprintf(text, sizeof text,
              "#include \"hal_dialect.h\"\n\nKERNEL(%s, OUT(f32, x)) { }\n",
              name);
     expect_error(text, "t.k:3: kernel: the name 'aaaaaaaaaaaaaaaaaaaa...' has "
-                       "100 characters; the limit is 63");
+                       "100 characters; the limit is 47");
+    name[48] = 0; /* one too many, and the longest */
+    snprintf(text, sizeof text,
+             "#include \"hal_dialect.h\"\nKERNEL(k, OUT(f32, %s)) { }\n", name);
+    expect_error(text, "has 48 characters; the limit is 47");
+    snprintf(text, sizeof text,
+             "#include \"hal_dialect.h\"\nKERNEL(%s, OUT(f32, %s)) { }\n",
+             name + 1, name + 1);
+    assert_int_equal(compile(text, &everything[3], 1, &bin), COMPILE_OK);
+    assert_string_equal(bin.kernels[0].name, name + 1);
+    assert_string_equal(bin.kernels[0].params[0].name, name + 1);
+    halbin_close(&bin);
 }
 
 int main(void)
@@ -169,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_error_lines),
         cmocka_unit_test(test_source_errors),
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_group_redefined),
         cmocka_unit_test(test_included_lines),
         cmocka_unit_test(test_parameter_lists),
     };

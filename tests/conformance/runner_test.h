@@ -119,7 +119,7 @@ static inline const char *field(const struct outcome *o, const char *name,
     const cJSON *item = case_of(o, name);
 
     if (!item) {
-        print_error("no result of %s in:\n%s\n", name, o->out);
+        print_error("no result of %s in:\n%s\n", name, o->out ? o->out : "");
         fail();
     }
     return cJSON_GetObjectItem(item, key)->valuestring;

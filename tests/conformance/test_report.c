@@ -124,6 +124,55 @@ static void reports_replace_whole_files(void **state)
     done(&o);
 }
 
+/* What decides which device and which code ran stands in the rerun line. */
+static void rerun_has_its_settings(void **state)
+{
+    static const char *const pairs[][2] = {
+        { "HALCYON_BACKEND_PATH", "/nowhere/it's" },
+        { "HALCYON_PROFILE_PATH", "/nowhere/profiles" },
+        { "HALCYON_CPU_THREADS", "2" },
+        { "HALCYON_CC", "cc" },
+        { "POCL_DEVICES", "basic" },
+        { "VK_ADD_DRIVER_FILES", "/nowhere/x.json" },
+    };
+    const char *rerun;
+    struct outcome o;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        setenv(pairs[i][0], pairs[i][1], 1);
+    RUN(&o, "--device", "cpu:0", "--case", "selftest.zeros", "--json",
+        json_path);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        unsetenv(pairs[i][0]);
+    rerun = field(&o, "selftest.zeros", "rerun");
+    assert_non_null(strstr(rerun, "HALCYON_BACKEND_PATH='/nowhere/it'\\''s' "
+                                  "HALCYON_PROFILE_PATH=/nowhere/profiles "));
+    for (size_t i = 1; i < sizeof pairs / sizeof *pairs; i++) {
+        char pair[128];
+
+        snprintf(pair, sizeof pair, "%s=%s ", pairs[i][0], pairs[i][1]);
+        if (!strstr(rerun, pair))
+            fail_msg("no %sin: %s", pair, rerun);
+    }
+    done(&o);
+}
+
+static void words_count(void **state)
+{
+    struct outcome o;
+
+    (void)state;
+    RUN(&o, "--device", "cpu:0", "--case", "selftest.pass");
+    assert_non_null(strstr(o.out, "halcyon conform: 1 case on cpu:0"));
+    assert_non_null(strstr(o.out, "conformant: 1 case on 1 device in"));
+    assert_null(strstr(o.out, "why cases are unsupported"));
+    done(&o);
+    RUN(&o, "--device", "cpu:0", "--case", "selftest.unsupported");
+    assert_non_null(strstr(o.out, "why cases are unsupported: --verbose"));
+    done(&o);
+}
+
 /* ---- interruption, terminal ------------------------------------------------
  */
 
@@ -221,6 +270,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(junit_is_well_formed),
         cmocka_unit_test(json_has_its_fields),
         cmocka_unit_test(reports_replace_whole_files),
+        cmocka_unit_test(rerun_has_its_settings),
+        cmocka_unit_test(words_count),
         cmocka_unit_test(interruption_leaves_a_report),
         cmocka_unit_test(terminal_shows_a_matrix),
     };

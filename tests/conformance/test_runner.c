@@ -70,7 +70,7 @@ static void exit_statuses(void **state)
         int status;
         const char *words;
     } runs[] = {
-        { { "--case", "selftest.pass" }, 0, "conformant: 1 cases" },
+        { { "--case", "selftest.pass" }, 0, "conformant: 1 case on" },
         { { "--case", "selftest.unsupported" }, 0, "supports none" },
         { { "--case", "selftest.zeros" }, 1, "NOT conformant: 1 of 1" },
         { { "--case", "selftest.no_check" }, 1, "made no check" },

@@ -24,9 +24,10 @@ struct fake_opencl {
     void (*run_callbacks)(void);
     int n_in_callback; /* calls into the driver by a callback */
     /* The device works in the calling thread, and says so.  Launches whose
-     * scalar exceeds long_above (if that is not 0) take a millisecond, and go
-     * on while hold_long is set. */
-    int is_inline, long_above;
+     * scalars, multiplied, exceed long_above (if that is not 0) take
+     * long_ms (0: 1 ms), and go on while hold_long is set.  Scalars are signed:
+     * none that is below 0 is long. */
+    int is_inline, long_above, long_ms;
     _Atomic int hold_long, n_long;
     _Atomic unsigned long launcher; /* the thread of the last launch */
 };

@@ -153,14 +153,15 @@ cl_int clSetKernelArg(cl_kernel k, cl_uint i, size_t size, const void *value)
     return CL_SUCCESS;
 }
 
-/* A kernel whose scalar says that it is long: takes its time, or waits. */
-static void run_long(uint64_t scalar)
+/* A kernel whose scalars say that it is long: takes its time, or waits. */
+static void run_long(int64_t n, int64_t times)
 {
     const struct timespec pause = { .tv_nsec = 1000000 };
 
-    if (!fake.long_above || scalar <= (uint64_t)fake.long_above)
+    if (!fake.long_above || n < 0 || times < 0 || n * times <= fake.long_above)
         return;
-    nanosleep(&pause, NULL);
+    for (int i = 0; !i || i < fake.long_ms; i++)
+        nanosleep(&pause, NULL);
     atomic_fetch_add(&fake.n_long, 1);
     while (fake.hold_long)
         nanosleep(&pause, NULL);
@@ -179,7 +180,8 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint n_dims,
     fake.n_launches++;
     fake.launcher = (unsigned long)pthread_self();
     if (!strcmp(o->name, "advance")) {
-        run_long(o->args[o->n_args - 1]);
+        run_long((int32_t)o->args[o->n_args - 2],
+                 (int32_t)o->args[o->n_args - 1]);
         struct object *m = object_of((const void *)(uintptr_t)o->args[0], MEM);
         uint32_t v;
 

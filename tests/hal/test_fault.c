@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every call into a backend is made to fail, one after the other: the call
- * that needed it reports an error, out-parameters stay as they were, nothing
- * leaks, and the devices work again afterwards.
+ * Every call into a backend, and every allocation of the core's, is made to
+ * fail, one after the other: the call that needed it reports an error,
+ * out-parameters stay as they were, nothing leaks, and the devices work again
+ * afterwards.
  */
 #include "tests/hal/hal_test.h"
+
+#include <stdatomic.h>
 
 const struct hal_backend *const hal_builtin_backends[] = { &fake_backend,
                                                            &bare_backend, 0 };
@@ -185,6 +188,88 @@ static void device_lost(void **state)
     sweep(halErrorDeviceLost, 2, 0);
 }
 
+/* ---- the host's memory: the linker leads the core's calls here ---------- */
+
+static atomic_int n_until; /* allocations that succeed; then one fails */
+
+static int is_short(void)
+{
+    return !fake_is_allocating && atomic_load(&n_until) > 0 &&
+           atomic_fetch_sub(&n_until, 1) == 1;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return is_short() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return is_short() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return is_short() ? NULL : __real_realloc(old, size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return is_short() ? NULL : __real_aligned_alloc(alignment, size);
+}
+
+static void sweep_host(int near, int other)
+{
+    int is_done = 0, n, d;
+
+    for (n = 1; !is_done; n++) {
+        struct objects o;
+        void **p = (void **)&o;
+        halError_t st;
+        size_t i;
+
+        assert_true(n < 1000);
+        for (i = 0; i < sizeof o / sizeof *p; i++)
+            p[i] = POISON;
+        atomic_store(&n_until, n);
+        st = make_all(&o, near, other);
+        if (st == halSuccess)
+            st = use_all(&o);
+        for (d = 0; d < 4 && st == halSuccess; d++) {
+            OK(halSetDevice(d));
+            st = halDeviceSynchronize();
+        }
+        is_done = atomic_load(&n_until) > 0;
+        atomic_store(&n_until, 0);
+        if (st != (is_done ? halSuccess : halErrorHostMemory)) {
+            print_error("allocation %d: %s: %s\n", n, halGetErrorName(st),
+                        halGetErrorDetail());
+            fail();
+        }
+        end_all(&o);
+        assert_int_equal(reset_all(NULL), 0);
+    }
+    print_message("%d allocations were made to fail\n", n - 2);
+    assert_true(n > 20);
+}
+
+static void no_host_memory(void **state)
+{
+    (void)state;
+    sweep_host(0, 2);
+    sweep_host(2, 0);
+    sweep_host(0, 1);
+}
+
 /* A reset has no way to fail. */
 static void reset(void **state)
 {
@@ -209,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_memory),
         cmocka_unit_test(device_lost),
+        cmocka_unit_test(no_host_memory),
         cmocka_unit_test(reset),
     };
     int rc;

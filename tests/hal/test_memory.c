@@ -250,6 +250,35 @@ static void register_hole(void **state)
           halHostRegister(made, 10, 0));
 }
 
+/* Mapped memory that copies could not read and write is refused, too. */
+static void register_forbidden(void **state)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *area = mmap(NULL, 6 * page, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char at[64];
+
+    (void)state;
+    assert_ptr_not_equal(area, MAP_FAILED);
+    OK(halSetDevice(MADE)); /* no driver of its own looks at the range */
+    assert_int_equal(mprotect(area + 2 * page, page, PROT_NONE), 0);
+    snprintf(at, sizeof at, "%p cannot be read and", (void *)(area + 2 * page));
+    FAILS(halErrorInvalidValue, at, halHostRegister(area, 6 * page, 0));
+    FAILS(halErrorInvalidValue, at, halHostRegister(area + 2 * page - 1, 2, 0));
+    snprintf(at, sizeof at, "%p cannot be read and",
+             (void *)(area + 2 * page + 5));
+    FAILS(halErrorInvalidValue, at,
+          halHostRegister(area + 2 * page + 5, 10, 0));
+    assert_int_equal(mprotect(area + 2 * page, page, PROT_READ), 0);
+    FAILS(halErrorInvalidValue, "written",
+          halHostRegister(area + page, 3 * page, 0));
+    OK(halHostRegister(area, 2 * page, 0));
+    OK(halHostRegister(area + 3 * page, 3 * page, 0));
+    OK(halHostUnregister(area));
+    OK(halHostUnregister(area + 3 * page));
+    munmap(area, 6 * page);
+}
+
 /* Many allocations in odd order: the table stays right. */
 static void many(void **state)
 {
@@ -347,6 +376,30 @@ static void pool(void **state)
     OK(halFreeAsync(NULL, NULL));
 }
 
+/* At most an eighth of a pooled block is wasted, whatever its size. */
+static void pool_sizes(void **state)
+{
+    size_t size, before, after, total;
+    void *p;
+
+    (void)state;
+    OK(halSetDevice(REAL));
+    for (size = 4096; size < FAKE_MEMORY / 4; size += size / 7 + 1) {
+        OK(halMemGetInfo(&before, &total));
+        OK(halMallocAsync(&p, size, NULL));
+        OK(halMemGetInfo(&after, &total));
+        assert_in_range(before - after, size, size + size / 8);
+        OK(halFree(p)); /* past the pool */
+    }
+    for (size = 4096; size < FAKE_MEMORY / 4; size *= 2) {
+        OK(halMemGetInfo(&before, &total));
+        OK(halMallocAsync(&p, size + 1, NULL));
+        OK(halMemGetInfo(&after, &total));
+        assert_in_range(before - after, size + 1, size + size / 8);
+        OK(halFree(p));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,9 +412,11 @@ int main(void)
         cmocka_unit_test_teardown(host_memory, reset_all),
         cmocka_unit_test_teardown(host_register, reset_all),
         cmocka_unit_test_teardown(register_hole, reset_all),
+        cmocka_unit_test_teardown(register_forbidden, reset_all),
         cmocka_unit_test_teardown(many, reset_all),
         cmocka_unit_test_teardown(free_waits, reset_all),
         cmocka_unit_test_teardown(pool, reset_all),
+        cmocka_unit_test_teardown(pool_sizes, reset_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,6 +160,34 @@ static void launch(void **state)
     launch_on(2);
 }
 
+/* Grids, blocks and shared memory that "add" cannot have. */
+static void launch_shapes(halFunction_t f, void **args)
+{
+    FAILS(halErrorInvalidConfiguration, "zero",
+          halLaunchKernel(f, (halDim3){ 1, 0, 1 }, any, args, 0, NULL));
+    FAILS(halErrorInvalidConfiguration, "65535",
+          halLaunchKernel(f, (halDim3){ 65536, 1, 1 }, any, args, 0, NULL));
+    FAILS(halErrorInvalidConfiguration, "1024",
+          halLaunchKernel(f, (halDim3){ 1, 1, 1025 }, any, args, 0, NULL));
+    FAILS(halErrorInvalidConfiguration, "(4, 1, 1)",
+          halLaunchKernel(f, one, (halDim3){ 8, 1, 1 }, args, 0, NULL));
+    FAILS(halErrorInvalidConfiguration, "(4, 1, 1)",
+          halLaunchKernel(f, one, (halDim3){ 4, 0, 1 }, args, 0, NULL));
+    FAILS(halErrorInvalidConfiguration, "30720",
+          halLaunchKernel(f, one, any, args, 30721, NULL));
+    FAILS(halErrorInvalidConfiguration, "dynamic",
+          halLaunchKernel(f, one, any, args, SIZE_MAX - 5, NULL));
+    OK(halLaunchKernel(f, one, any, args, 30720, NULL));
+    OK(halFuncSetAttribute(f, halFuncAttributeMaxDynamicSharedMemorySize, 100));
+    FAILS(halErrorInvalidConfiguration, "100",
+          halLaunchKernel(f, one, any, args, 101, NULL));
+    FAILS(halErrorInvalidValue, "30720",
+          halFuncSetAttribute(f, halFuncAttributeMaxDynamicSharedMemorySize,
+                              40000));
+    FAILS(halErrorInvalidValue, "attribute",
+          halFuncSetAttribute(f, (halFuncAttribute)3, 1));
+}
+
 static void launch_checks(void **state)
 {
     halModule_t m;
@@ -209,30 +237,7 @@ static void launch_checks(void **state)
         z--;
         FAILS(halErrorInvalidArgument, "args is NULL",
               halLaunchKernel(f, one, any, NULL, 0, NULL));
-        FAILS(halErrorInvalidConfiguration, "zero",
-              halLaunchKernel(f, (halDim3){ 1, 0, 1 }, any, args, 0, NULL));
-        FAILS(halErrorInvalidConfiguration, "65535",
-              halLaunchKernel(f, (halDim3){ 65536, 1, 1 }, any, args, 0, NULL));
-        FAILS(halErrorInvalidConfiguration, "1024",
-              halLaunchKernel(f, (halDim3){ 1, 1, 1025 }, any, args, 0, NULL));
-        FAILS(halErrorInvalidConfiguration, "(4, 1, 1)",
-              halLaunchKernel(f, one, (halDim3){ 8, 1, 1 }, args, 0, NULL));
-        FAILS(halErrorInvalidConfiguration, "(4, 1, 1)",
-              halLaunchKernel(f, one, (halDim3){ 4, 0, 1 }, args, 0, NULL));
-        FAILS(halErrorInvalidConfiguration, "30720",
-              halLaunchKernel(f, one, any, args, 30721, NULL));
-        FAILS(halErrorInvalidConfiguration, "dynamic",
-              halLaunchKernel(f, one, any, args, SIZE_MAX - 5, NULL));
-        OK(halLaunchKernel(f, one, any, args, 30720, NULL));
-        OK(halFuncSetAttribute(f, halFuncAttributeMaxDynamicSharedMemorySize,
-                               100));
-        FAILS(halErrorInvalidConfiguration, "100",
-              halLaunchKernel(f, one, any, args, 101, NULL));
-        FAILS(halErrorInvalidValue, "30720",
-              halFuncSetAttribute(f, halFuncAttributeMaxDynamicSharedMemorySize,
-                                  40000));
-        FAILS(halErrorInvalidValue, "attribute",
-              halFuncSetAttribute(f, (halFuncAttribute)3, 1));
+        launch_shapes(f, args);
         FAILS(halErrorInvalidHandle, "stream of",
               halLaunchKernel(f, one, any, args, 0, foreign));
         FAILS(halErrorInvalidHandle, "NULL",
@@ -249,7 +254,7 @@ static void launch_checks(void **state)
 /* Kernels reach mapped host memory, and a peer's once access is on. */
 static void reach(void **state)
 {
-    float *mapped, *peer, a = 2;
+    float *mapped, *peer, *far, a = 2;
     halModule_t m;
     halFunction_t f;
     unsigned n = 4;
@@ -296,6 +301,21 @@ static void reach(void **state)
     OK(halLaunchKernel(f, one, any, args, 0, NULL));
     OK(halDeviceDisablePeerAccess(1));
     OK(halStreamQuery(NULL));
+
+    /* Freeing host memory that the peer mapped waits for it, too. */
+    OK(halSetDevice(1));
+    OK(halHostAlloc((void **)&far, 64, halHostAllocMapped));
+    memset(far, 0, 64);
+    OK(halSetDevice(0));
+    OK(halDeviceEnablePeerAccess(1, 0));
+    args[0] = &far;
+    OK(halLaunchKernel(f, one, any, args, 0, NULL));
+    OK(halSetDevice(1));
+    OK(halFreeHost(far));
+    OK(halSetDevice(0));
+    OK(halStreamQuery(NULL));
+    OK(halDeviceDisablePeerAccess(1));
+    args[0] = &peer;
 
     /* A reset of the peer waits, too, and ends the access. */
     OK(halDeviceEnablePeerAccess(1, 0));

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 const struct hal_backend *const hal_builtin_backends[] = { &fake_backend,
                                                            &bare_backend, 0 };
@@ -269,6 +270,62 @@ static void reset_peers(void **state)
     assert_int_equal(atomic_load(&n_errors), 0);
 }
 
+/* Whoever waits for one device keeps nobody from resetting another: here the
+ * end of the wait depends on it. */
+static atomic_int is_released;
+
+static void until_released(void *arg)
+{
+    int ms;
+
+    (void)arg;
+    for (ms = 0; ms < 5000 && !atomic_load(&is_released); ms++)
+        usleep(1000);
+    if (!atomic_load(&is_released))
+        atomic_fetch_add(&n_errors, 1);
+}
+
+static void *free_shared(void *p)
+{
+    WORK(halFreeHost(p));
+    return NULL;
+}
+
+static void *reset_first(void *unused)
+{
+    (void)unused;
+    WORK(halDeviceReset());
+    return NULL;
+}
+
+static void reset_beside(void *(*waiter)(void *))
+{
+    pthread_t thread;
+    void *p;
+
+    atomic_store(&n_errors, 0);
+    atomic_store(&is_released, 0);
+    OK(halSetDevice(1));
+    OK(halMalloc(&p, 64));
+    OK(halSetDevice(0));
+    OK(halHostAlloc(&p, 64, halHostAllocPortable));
+    OK(halLaunchHostFunc(NULL, until_released, NULL));
+    assert_int_equal(pthread_create(&thread, NULL, waiter, p), 0);
+    usleep(50000); /* it waits */
+    OK(halSetDevice(1));
+    OK(halDeviceReset());
+    atomic_store(&is_released, 1);
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&n_errors), 0);
+}
+
+static void reset_beside_waiter(void **state)
+{
+    (void)state;
+    reset_beside(free_shared);
+    reset_beside(reset_first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +333,7 @@ int main(void)
         cmocka_unit_test_teardown(one_on_four, reset_all),
         cmocka_unit_test_teardown(destroyed_in_use, reset_all),
         cmocka_unit_test_teardown(reset_peers, reset_all),
+        cmocka_unit_test_teardown(reset_beside_waiter, reset_all),
     };
     int rc;
 

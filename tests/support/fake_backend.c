@@ -39,9 +39,9 @@ static halError_t mem_alloc_any(struct hal_dev *dev, uint64_t size, int kind,
     if (is_full)
         return hal_fail(halErrorMemoryAllocation, "fake: no %llu bytes left",
                         (unsigned long long)size);
-    m = calloc(1, sizeof *m);
+    m = fake_alloc(0, sizeof *m);
     m->size = size;
-    m->bytes = aligned_alloc(256, (size + 255) / 256 * 256);
+    m->bytes = fake_alloc(256, (size + 255) / 256 * 256);
     out_mem->impl = m;
     out_mem->addr = d->base.opt || kind == HAL_MEM_MANAGED ? m->bytes : NULL;
     fake_live_add(1);
@@ -72,7 +72,7 @@ static void mem_free(struct hal_dev *dev, void *mem)
  * where the host faults. */
 static void host_map(void *host, uint64_t size, struct hal_mem *out_mem)
 {
-    struct fake_mem *m = calloc(1, sizeof *m);
+    struct fake_mem *m = fake_alloc(0, sizeof *m);
     int is_apart;
 
     pthread_mutex_lock(&fake_state.lock);
@@ -101,7 +101,7 @@ static halError_t host_alloc(struct hal_dev *dev, uint64_t size, unsigned flags,
 {
     ENTER(dev);
     (void)flags;
-    *out_host = aligned_alloc(4096, (size + 4095) / 4096 * 4096);
+    *out_host = fake_alloc(4096, (size + 4095) / 4096 * 4096);
     host_map(*out_host, size, out_mem);
     return halSuccess;
 }
@@ -140,7 +140,7 @@ static halError_t stream_create(struct hal_dev *dev, int priority,
 
     ENTER(dev);
     (void)priority;
-    s = calloc(1, sizeof *s);
+    s = fake_alloc(0, sizeof *s);
     s->dev = (struct fake_dev *)dev;
     s->tail = &s->head;
     pthread_create(&s->thread, NULL, fake_stream_loop, s);
@@ -221,7 +221,7 @@ static halError_t copy_in(struct hal_dev *dev, void *stream, void *mem,
     ENTER(dev);
     op = copy_op(m->bytes + offset, host, size);
     if (!(flags & HAL_COPY_PINNED)) {
-        op->owned = malloc(size);
+        op->owned = fake_alloc(0, size);
         memcpy(op->owned, host, size);
         op->src = op->owned;
     }
@@ -322,7 +322,7 @@ static halError_t event_create(struct hal_dev *dev, int timing,
     struct fake_event *e;
 
     ENTER(dev);
-    e = calloc(1, sizeof *e);
+    e = fake_alloc(0, sizeof *e);
     e->has_timing = timing;
     *out_event = e;
     fake_live_add(1);
@@ -350,7 +350,7 @@ static halError_t event_record(struct hal_dev *dev, void *stream, void *event)
     op = fake_op_new(fake_run_record);
     pthread_mutex_lock(&fake_state.lock);
     fake_point_release_locked(e->point);
-    e->point = calloc(1, sizeof *e->point);
+    e->point = fake_alloc(0, sizeof *e->point);
     e->point->refs = 2;
     op->point = e->point;
     fake_push_locked(stream, op);

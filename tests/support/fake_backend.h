@@ -37,6 +37,8 @@ void fake_alias(int on);
 /* Device memory, streams, events, kernels, host memory, registrations and open
  * devices that exist. */
 long fake_live(void);
+/* Whether this thread takes memory for a fake, not for the core. */
+extern _Thread_local int fake_is_allocating;
 /* Ops of this name ("stream_wait", "event_record") that were called. */
 unsigned fake_count(const char *op);
 

@@ -11,7 +11,7 @@
 static halError_t device_open(unsigned index, const struct hal_opt_ops *table,
                               struct hal_dev **out_dev)
 {
-    struct fake_dev *d = calloc(1, sizeof *d);
+    struct fake_dev *d = fake_alloc(0, sizeof *d);
     struct hal_dev_info *info = &d->base.info;
     struct halDeviceProp *p = &info->prop;
 

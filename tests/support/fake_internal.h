@@ -84,6 +84,9 @@ halError_t fake_enter(struct hal_dev *dev, const char *op);
             return enter_;                             \
     } while (0)
 
+/* Memory of the fakes' own, zeroed, or with an alignment as it comes; a test
+ * that lets the host's memory run out leaves it alone. */
+void *fake_alloc(size_t alignment, size_t size);
 /* One object more, or less. */
 void fake_live_add(long change);
 

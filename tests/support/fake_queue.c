@@ -96,7 +96,7 @@ void *fake_stream_loop(void *arg)
 
 struct op *fake_op_new(void (*run)(struct op *))
 {
-    struct op *op = calloc(1, sizeof *op);
+    struct op *op = fake_alloc(0, sizeof *op);
 
     if (op)
         op->run = run;

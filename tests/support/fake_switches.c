@@ -5,6 +5,7 @@
  */
 #include "tests/support/fake_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct fake_state fake_state = {
@@ -96,6 +97,18 @@ void fake_live_add(long change)
     pthread_mutex_lock(&fake_state.lock);
     fake_state.n_live += change;
     pthread_mutex_unlock(&fake_state.lock);
+}
+
+_Thread_local int fake_is_allocating;
+
+void *fake_alloc(size_t alignment, size_t size)
+{
+    void *p;
+
+    fake_is_allocating = 1;
+    p = alignment ? aligned_alloc(alignment, size) : calloc(1, size);
+    fake_is_allocating = 0;
+    return p;
 }
 
 static void count_locked(const char *name)

@@ -142,7 +142,7 @@ static void closed_descriptors_are_filled(void **state)
     expect("$H conform --device cpu:0 --case api.device.count --json $D/r.json "
            ">&- 2>$D/err; cat $D/r.json",
            0, "\"verdict\"");
-    assert_null(strstr(output, "halcyon conform: 1 cases"));
+    assert_null(strstr(output, "halcyon conform: 1 case"));
 }
 
 /* ---- JSON ------------------------------------------------------------------
@@ -252,6 +252,26 @@ static void bench_is_json(void **state)
     cJSON_Delete(o);
 }
 
+/* A stand-in is measured like any device, against what it stands on. */
+static void bench_takes_stand_ins(void **state)
+{
+    (void)state;
+    expect("printf '[chip]\nname = Chip\n[device]\nstand_on = cpu\n"
+           "[limits]\nmemory = 1 GiB ; ? test\n' >$D/some-chip.ini",
+           0, "");
+    assert_int_equal(setenv("HALCYON_PROFILE_PATH", dir, 1), 0);
+    expect("$H bench launch --quick --device some-chip", 0, "some-chip: Chip");
+    assert_non_null(strstr(output, "launch + sync"));
+    assert_null(strstr(output, "no comparison"));
+    expect("HALCYON_DEVICES=some-chip $H bench launch --quick", 0,
+           "some-chip: Chip");
+    expect("env -u HALCYON_DEVICES $H bench launch --quick --device some-chip "
+           "--device cpu:0",
+           0, "\ncpu:0: ");
+    unsetenv("HALCYON_PROFILE_PATH");
+    expect("$H bench launch --quick --device some-chip", 3, "no device");
+}
+
 static void conform_is_json(void **state)
 {
     cJSON *o = json_of("$H conform --device cpu:0 --case api.device.count "
@@ -319,6 +339,7 @@ int main(void)
         cmocka_unit_test(closed_descriptors_are_filled),
         cmocka_unit_test(info_is_json),
         cmocka_unit_test(bench_is_json),
+        cmocka_unit_test(bench_takes_stand_ins),
         cmocka_unit_test(conform_is_json),
     };
 

@@ -120,6 +120,12 @@ struct bench_raw_api {
 extern const struct bench_raw_api bench_raw_cpu;
 extern const struct bench_raw_api bench_raw_opencl;
 extern const struct bench_raw_api bench_raw_vulkan;
+/* Opens `api` on the device beneath `prop`, which for a stand-in is another
+ * than it says.  0; -1 if there is none; 1 if a stand-in's driver device is not
+ * found, which costs the comparison alone. */
+int bench_raw_open(const struct bench_raw_api *api,
+                   const struct halDeviceProp *prop, unsigned group,
+                   size_t bytes, void **out_raw);
 /* By prop->backend; NULL where there is none to compare with. */
 const struct bench_raw_api *bench_raw_of(const struct halDeviceProp *prop);
 

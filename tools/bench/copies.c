@@ -116,12 +116,17 @@ void bench_copies(struct bench *b, const struct halDeviceProp *prop)
     const struct bench_raw_api *api = bench_raw_of(prop);
     struct buffers bufs = { 0 };
     void *raw = NULL;
+    int beneath = 0;
 
     if (!api)
         bench_note(b, "copies", prop->halName, "no raw API to compare with");
     else if (buffers_open(&bufs, sizes[n_sizes - 1]) != 0 ||
-             api->open(prop, 1, sizes[n_sizes - 1], &raw) != 0)
+             (beneath =
+                  bench_raw_open(api, prop, 1, sizes[n_sizes - 1], &raw)) < 0)
         bench_broken(b, "copies", prop->halName, "setting up");
+    else if (beneath)
+        bench_note(b, "copies", prop->halName, "no comparison with %s: %s",
+                   prop->standsOn, bench_failure());
     else
         for (size_t i = 0; i < n_sizes; i++)
             one_size(b, prop, api, raw, &bufs, sizes[i]);

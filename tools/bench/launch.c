@@ -95,11 +95,16 @@ void bench_launch(struct bench *b, const struct halDeviceProp *prop)
     struct hal_side side = { 0 };
     struct halFuncAttributes attr;
     void *raw = NULL;
+    int beneath = 0;
 
     if (side_open(b, prop->halName, &side) != 0 ||
         bench_hal_ok(halFuncGetAttributes(&attr, side.function)) ||
-        (api && api->open(prop, attr.blockDim.x, 1 << 16, &raw) != 0)) {
+        (api && (beneath = bench_raw_open(api, prop, attr.blockDim.x, 1 << 16,
+                                          &raw)) < 0)) {
         bench_broken(b, "launch", prop->halName, "setting up");
+    } else if (beneath) {
+        bench_note(b, "launch", prop->halName, "no comparison with %s: %s",
+                   prop->standsOn, bench_failure());
     } else if (!api) {
         bench_note(b, "launch", prop->halName, "no raw API to compare with");
     } else {

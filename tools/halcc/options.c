@@ -2,6 +2,7 @@
 /*
  * options.c - the command line and the help.
  */
+#include "hal/hal.h"
 #include "tools/halcc/halcc.h"
 
 #include <ctype.h>
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define HALCC_VERSION "0.1.0"
 
 static const char usage[] =
     "usage: halcc [-o OUT.halbin] [-DNAME[=VALUE]]... [-I DIR]\n"
@@ -224,8 +223,8 @@ static int answer(int argc, char **argv)
             return 1;
         }
         if (!strcmp(argv[i], "--version")) {
-            printf("halcc %s, .halbin version %u\n", HALCC_VERSION,
-                   HALBIN_VERSION);
+            printf("halcc %d.%d.%d, .halbin version %u\n", HAL_VERSION_MAJOR,
+                   HAL_VERSION_MINOR, HAL_VERSION_PATCH, HALBIN_VERSION);
             return 1;
         }
     }
