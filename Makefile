@@ -45,7 +45,8 @@ OBJ_kernels := $(call obj,$(SRC_kernels)) $(B)/gen/stock.o
 OBJ_lib := $(OBJ_compiler) $(OBJ_core) $(OBJ_kernels)
 OBJ_halcc := $(call obj,$(wildcard tools/halcc/*.c))
 OBJ_halcyon := $(call obj,$(filter-out tools/halcc/%,$(SRC_tools)))
-OBJ_conformance := $(call obj,$(SRC_conformance))
+OBJ_conformance := $(call obj,$(SRC_conformance)) $(B)/gen/kernel_text.o \
+	$(B)/gen/page_text.o
 
 include mk/deps.mk
 include mk/generate.mk

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "conformance/results.h"
 #include "conformance/runner.h"
 
 static int cannot(const char *format, ...)
@@ -97,6 +98,11 @@ static int select_cases(struct conf_run *run)
             run->cases[run->n_cases++] = &list->cases[i];
     if (run->n_cases == 0)
         return cannot("no case is selected");
+    if (conf_plan_fix(run))
+        return cannot("out of memory");
+    if (run->n_cases == 0)
+        return cannot("shard %d/%d of %zu cases is empty", set->shard,
+                      set->shards, run->plan_cases);
     return 0;
 }
 
@@ -115,7 +121,7 @@ static int print_list(const struct conf_run *run, struct conf_outfile *json)
                 puts(run->cases[i]->name);
         }
     if (json->file) {
-        text = conf_list_json(run->cases, run->n_cases);
+        text = conf_list_json(run);
         st = conf_outfile_finish(json, text);
         free(text);
     }
@@ -265,28 +271,15 @@ static void say_plan(const struct conf_run *run)
             run->n_cases == 1 ? "" : "s");
     for (int i = 0; i < run->n_targets; i++)
         fprintf(out, "%s %s", i ? "," : "", run->targets[i].device.name);
+    if (run->set->shards)
+        fprintf(out, "; shard %d/%d of %zu", run->set->shard, run->set->shards,
+                run->plan_cases);
+    if (run->n_resumed)
+        fprintf(out, "; %zu verdicts from %s", run->n_resumed,
+                run->set->resume);
     fprintf(out, "; seed %llu, %d job%s\n", (unsigned long long)run->set->seed,
             run->set->jobs, run->set->jobs == 1 ? "" : "s");
     fflush(out);
-}
-
-static int write_reports(const struct conf_run *run, struct conf_outfile *json,
-                         struct conf_outfile *junit)
-{
-    int bad = 0;
-    char *text;
-
-    if (json->file) {
-        text = conf_report_json(run);
-        bad |= conf_outfile_finish(json, text);
-        free(text);
-    }
-    if (junit->file) {
-        text = conf_report_junit(run);
-        bad |= conf_outfile_finish(junit, text);
-        free(text);
-    }
-    return bad;
 }
 
 static void stamp(struct conf_run *run)
@@ -299,28 +292,50 @@ static void stamp(struct conf_run *run)
     run->start_ms = conf_now_ms();
 }
 
-static int run_all(struct conf_run *run, struct conf_outfile *json,
-                   struct conf_outfile *junit)
+static int run_all(struct conf_run *run, struct conf_outputs *outputs)
 {
     int st;
 
     stamp(run);
+    if (conf_settle_open(run) || conf_journal_open(run))
+        return CONF_EXIT_UNRUN;
     if (!run->set->quiet)
         say_plan(run);
     conf_progress_begin(run);
     st = conf_schedule(run);
     conf_progress_end(run);
     run->wall_ms = conf_now_ms() - run->start_ms;
+    if (conf_journal_close(run))
+        return CONF_EXIT_UNRUN;
     if (st)
         return cannot("out of memory");
     conf_report_text(run);
-    if (write_reports(run, json, junit))
+    st = conf_outputs_write(outputs, run);
+    if (conf_package_write(run) || st)
         return CONF_EXIT_UNRUN;
     return conf_exit_status(run);
 }
 
+static int read_history(struct conf_run *run)
+{
+    char error[CONF_RESULTS_ERROR];
+
+    if (!run->set->history)
+        return 0;
+    run->history = calloc(1, sizeof *run->history);
+    if (!run->history)
+        return cannot("out of memory");
+    if (conf_results_read(run->history, run->set->history, error))
+        return cannot("--history: %s", error);
+    return 0;
+}
+
 static void release(struct conf_run *run)
 {
+    if (run->history)
+        conf_results_release(run->history);
+    free(run->history);
+    conf_settle_close(run);
     for (int i = 0; i < run->n_targets; i++) {
         struct conf_target *t = &run->targets[i];
 
@@ -340,7 +355,8 @@ static void release(struct conf_run *run)
  * code made; it must not shrink because a folder is not there. */
 static int check_golden(const struct conf_settings *set)
 {
-    if (set->golden.n || set->levels.n || set->globs.n || set->list)
+    if (set->golden.n || set->levels.n || set->globs.n || set->list ||
+        set->self_test)
         return 0;
     return cannot("the reference vectors (conformance/golden) are not beside "
                   "this program: name a pack with --golden DIR, or choose "
@@ -351,7 +367,7 @@ static int conform(const struct conf_settings *set)
 {
     const struct conf_options options = { set->golden.at, set->golden.n };
     const char *outer = getenv("HALCYON_DEVICES");
-    struct conf_outfile json = { 0 }, junit = { 0 };
+    struct conf_outputs outputs = { 0 };
     struct conf_list list = { 0 };
     struct conf_run run = { .set = set,
                             .list = &list,
@@ -364,26 +380,27 @@ static int conform(const struct conf_settings *set)
         st = cannot("%s", list.error);
         goto out;
     }
-    st = select_cases(&run);
+    st = set->self_test ? conf_selftest_cases(&run) : select_cases(&run);
     if (st)
         goto out;
-    if (conf_outfile_open(&json, set->json) ||
-        conf_outfile_open(&junit, set->junit)) {
+    if (conf_outputs_open(&outputs, set) || conf_package_open(set)) {
         st = CONF_EXIT_UNRUN;
         goto out;
     }
-    if (json.file == stdout || junit.file == stdout)
-        conf_out_set(stderr);
     if (set->list) {
-        st = print_list(&run, &json);
+        st = print_list(&run, &outputs.of[CONF_OUT_JSON]);
         goto out;
     }
+    st = read_history(&run);
+    if (st)
+        goto out;
     st = select_devices(&run);
-    if (!st)
-        st = run_all(&run, &json, &junit);
+    if (!st && set->self_test)
+        st = conf_selftest(&run, &outputs.of[CONF_OUT_JSON]);
+    else if (!st)
+        st = run_all(&run, &outputs);
 out:
-    conf_outfile_abandon(&json);
-    conf_outfile_abandon(&junit);
+    conf_outputs_abandon(&outputs);
     release(&run);
     conf_list_release(&list);
     return st;
@@ -407,7 +424,9 @@ int conf_command(int argc, char **argv)
     } else if (set.worker) {
         st = conf_worker_main(&set);
     } else {
+        conf_signals_begin();
         st = conform(&set);
+        conf_signals_end();
     }
     conf_settings_release(&set);
     return st;

@@ -18,21 +18,30 @@ void conf_sched_result(struct schedule *s, struct conf_target *t, size_t index,
                        const char *message)
 {
     struct conf_result *r = &t->results[index];
+    char *text = message && message[0] ? strdup(message) : NULL;
 
     if (r->done) {
         s->run->internal_errors++;
+        free(text);
         return;
     }
+    if (conf_settle_again(s->run, r, &verdict, &text)) {
+        free(text);
+        conf_sched_give_back(t, index);
+        return;
+    }
+    conf_settle_expected(s->run, t, s->run->cases[index]->name, &verdict,
+                         &text);
     r->done = 1;
     r->verdict = verdict;
     r->ms = ms;
-    if (message && message[0]) {
-        r->message = strdup(message);
-        if (r->message)
-            conf_clean(r->message);
-    }
+    r->message = text;
+    if (text)
+        conf_clean(text);
     t->counts.of[verdict]++;
     s->run->n_done++;
+    if (verdict != CONF_MISSING)
+        conf_journal_add(s->run, t, index);
     conf_progress_result(s->run, t, index);
 }
 
@@ -178,6 +187,7 @@ void conf_worker_unsay(struct schedule *s, struct conf_target *t,
         r->verdict = CONF_MISSING;
         free(r->message);
         r->message = strdup("internal error of the runner: two verdicts");
+        conf_journal_add(s->run, t, i);
     }
 }
 

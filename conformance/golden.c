@@ -26,8 +26,10 @@ static struct opened *all_opened;
 
 static const struct golden_op *op_find(const char *name)
 {
-    const struct golden_op *const tables[] = { golden_ops_native,
-                                               golden_ops_onnx };
+    const struct golden_op *const tables[] = {
+        golden_ops_native, golden_ops_onnx,  golden_ops_quant,
+        golden_ops_moe,    golden_ops_paged, golden_ops_sample
+    };
 
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
         for (const struct golden_op *op = tables[t]; op->op; op++)

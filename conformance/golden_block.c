@@ -361,31 +361,25 @@ void golden_run_mla(struct golden_run *r)
 /* [norm(embedding), norm(hidden)] times eh_proj. */
 void golden_run_mtp_input(struct golden_run *r)
 {
-    static const char *const parts[2][2] = { { "embedding", "enorm" },
-                                             { "hidden", "hnorm" } };
-    struct gt joined = { 0 }, w = gt_load_f32(r, golden_input(r, "eh_proj"));
-    double eps = golden_number(r, "eps", 1e-6);
+    struct gt e = gt_load_f32(r, golden_input(r, "embedding"));
+    struct gt h = gt_load_f32(r, golden_input(r, "hidden"));
+    struct gt we = gt_load_f32(r, golden_input(r, "enorm"));
+    struct gt wh = gt_load_f32(r, golden_input(r, "hnorm"));
+    struct gt w = gt_load_f32(r, golden_input(r, "eh_proj")), joined, y;
     struct golden_slack slack = { .terms = 40 };
-    struct gt y;
+    int64_t shape[2];
 
-    for (int i = 0; i < 2; i++) {
-        struct gt x = gt_load_f32(r, golden_input(r, parts[i][0])), n;
-        struct gt weight = gt_load_f32(r, golden_input(r, parts[i][1]));
-
-        if (x.rank != 2 || weight.n != x.shape[1] || w.rank != 2 ||
-            w.shape[1] != 2 * x.shape[1])
-            golden_cannot(r, "shapes that do not fit");
-        const int64_t shape[2] = { x.shape[0], 2 * x.shape[1] };
-        const int64_t to[2] = { 2 * x.shape[1], 1 };
-        const int64_t from[2] = { x.shape[1], 1 };
-
-        if (i == 0)
-            joined = gt_new(r, halF32, 2, shape);
-        else if (joined.shape[0] != x.shape[0])
-            golden_cannot(r, "shapes that do not fit");
-        n = norm(r, &x, &weight, eps);
-        gt_move(r, &joined, i * x.shape[1], to, &n, 0, from, 2, x.shape);
-    }
+    if (e.rank != 2 || h.rank != 2 || w.rank != 2 || h.n != e.n ||
+        h.shape[0] != e.shape[0] || we.n != e.shape[1] || wh.n != e.shape[1] ||
+        w.shape[1] != 2 * e.shape[1])
+        golden_cannot(r, "shapes that do not fit");
+    shape[0] = e.shape[0];
+    shape[1] = 2 * e.shape[1];
+    joined = gt_new(r, halF32, 2, shape);
+    CONF_OK(r->c,
+            halopMtpCombine(halF32, joined.buf.mem, e.buf.mem, h.buf.mem,
+                            we.buf.mem, wh.buf.mem, NULL, shape[0], e.shape[1],
+                            (float)golden_number(r, "eps", 1e-6), NULL));
     y = gt_gemm(r, halF32, &joined, &w, NULL);
     golden_judge(r, golden_output(r, "concat"), &joined, &slack);
     golden_judge(r, golden_output(r, "y"), &y, &slack);

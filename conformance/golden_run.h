@@ -26,6 +26,10 @@ struct golden_op {
 /* Tables that end with a NULL op. */
 extern const struct golden_op golden_ops_native[];
 extern const struct golden_op golden_ops_onnx[];
+extern const struct golden_op golden_ops_quant[];
+extern const struct golden_op golden_ops_moe[];
+extern const struct golden_op golden_ops_paged[];
+extern const struct golden_op golden_ops_sample[];
 
 /* ---- what a case says (golden_values.c) ------------------------------- */
 
@@ -117,7 +121,6 @@ void *gt_fetch(struct golden_run *r, const struct gt *t);
 
 void golden_run_attention(struct golden_run *r);
 void golden_run_onnx_attention(struct golden_run *r);
-void golden_run_mla_decode(struct golden_run *r);
 void golden_run_rope_table(struct golden_run *r);
 void golden_run_gqa_block(struct golden_run *r);
 void golden_run_mla(struct golden_run *r);

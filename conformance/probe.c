@@ -111,7 +111,8 @@ static char *read_answer(struct conf_child *child, double limit_ms, char *tail,
     *out_late = 0;
     if (!text)
         return NULL;
-    while (open_fds > 0 && n < ANSWER_MAX && fds[0].fd >= 0) {
+    while (open_fds > 0 && n < ANSWER_MAX && fds[0].fd >= 0 &&
+           !conf_signal_caught()) {
         double left = limit - conf_now_ms();
 
         if (left <= 0) {
@@ -222,13 +223,15 @@ int conf_probe(struct conf_devices *out, const char *devices,
     }
     text = read_answer(&child, PROBE_LIMIT_MS * timeout_scale, tail,
                        sizeof tail, &late);
-    status = conf_reap(&child, late);
+    status = conf_reap(&child, late || conf_signal_caught());
     conf_status_text(status, why, sizeof why);
     answer = text ? cJSON_Parse(text) : NULL;
     free(text);
     st = -1;
     conf_clean(tail);
-    if (late) {
+    if (conf_signal_caught()) {
+        snprintf(error, room, "interrupted while looking for devices");
+    } else if (late) {
         snprintf(error, room,
                  "looking for devices took too long (--timeout "
                  "scales the limit); %s",

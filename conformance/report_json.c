@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/mutant.h"
 #include "conformance/runner.h"
 
 #define SCHEMA "halcyon.conform/1"
@@ -98,6 +99,37 @@ static cJSON *environment_json(void)
     return o;
 }
 
+/* What this run owed of the whole, so that parts can be joined and gaps
+ * seen. */
+static void add_plan(cJSON *root, const struct conf_run *run)
+{
+    cJSON *plan = cJSON_AddObjectToObject(root, "plan"), *left;
+    char shard[32];
+
+    cJSON_AddNumberToObject(plan, "cases", (double)run->plan_cases);
+    cJSON_AddStringToObject(plan, "hash", run->plan_hash);
+    if (run->set->shards) {
+        snprintf(shard, sizeof shard, "%d/%d", run->set->shard,
+                 run->set->shards);
+        cJSON_AddStringToObject(root, "shard", shard);
+    }
+    if (run->n_resumed)
+        cJSON_AddNumberToObject(root, "resumed", (double)run->n_resumed);
+    if (run->set->budget_ms <= 0)
+        return;
+    cJSON_AddNumberToObject(root, "budget_s", run->set->budget_ms / 1e3);
+    left = cJSON_AddObjectToObject(root, "left_out");
+    for (int i = 0; i < run->n_targets; i++) {
+        const struct conf_target *t = &run->targets[i];
+        cJSON *names = cJSON_AddArrayToObject(left, t->device.name);
+
+        for (size_t k = 0; k < run->n_cases; k++)
+            if (t->results[k].left_out)
+                cJSON_AddItemToArray(names,
+                                     cJSON_CreateString(run->cases[k]->name));
+    }
+}
+
 static char *print_and_delete(cJSON *root)
 {
     char *text = cJSON_Print(root), *line = NULL;
@@ -126,6 +158,9 @@ char *conf_report_json(const struct conf_run *run)
     cJSON_AddStringToObject(root, "result", results[status]);
     cJSON_AddNumberToObject(root, "exit_status", status);
     cJSON_AddNumberToObject(root, "seed", (double)run->set->seed);
+    add_plan(root, run);
+    if (run->set->mutant) /* nobody shall take it for a verdict on a device */
+        cJSON_AddStringToObject(root, "mutant", run->set->mutant->name);
     cJSON_AddNumberToObject(root, "planned", (double)run->n_planned);
     add_rounded(root, "seconds", run->wall_ms / 1e3, 1e3);
     cJSON_AddItemToObject(root, "environment", environment_json());
@@ -138,23 +173,37 @@ char *conf_report_json(const struct conf_run *run)
         cJSON_AddItemToArray(devices, device_json(t));
         cJSON_AddItemToObject(summary, t->device.name, counts_json(&t->counts));
         for (size_t k = 0; k < run->n_cases; k++)
-            cJSON_AddItemToArray(cases, case_json(run, t, k));
+            if (!t->results[k].left_out)
+                cJSON_AddItemToArray(cases, case_json(run, t, k));
     }
     return print_and_delete(root);
 }
 
-char *conf_list_json(const struct conf_case *const *cases, size_t n)
+char *conf_list_json(const struct conf_run *run)
 {
-    cJSON *root = cJSON_CreateObject();
-    cJSON *list;
+    const struct conf_strings *devices = &run->set->devices;
+    cJSON *root = cJSON_CreateObject(), *list, *owed;
 
     cJSON_AddStringToObject(root, "schema", SCHEMA);
+    cJSON_AddNumberToObject(root, "planned", (double)run->n_cases);
+    cJSON_AddItemToObject(root, "levels",
+                          conf_plan_levels(run->cases, run->n_cases));
+    add_plan(root, run);
+    /* Every device owes every case: what it cannot do it must say. */
+    owed = cJSON_AddObjectToObject(root, "devices");
+    for (int i = 0; i < devices->n; i++) {
+        cJSON *o = cJSON_AddObjectToObject(owed, devices->at[i]);
+
+        cJSON_AddNumberToObject(o, "planned", (double)run->n_cases);
+        cJSON_AddItemToObject(o, "levels",
+                              conf_plan_levels(run->cases, run->n_cases));
+    }
     list = cJSON_AddArrayToObject(root, "cases");
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < run->n_cases; i++) {
         cJSON *o = cJSON_CreateObject();
 
-        cJSON_AddStringToObject(o, "name", cases[i]->name);
-        cJSON_AddStringToObject(o, "levels", cases[i]->levels);
+        cJSON_AddStringToObject(o, "name", run->cases[i]->name);
+        cJSON_AddStringToObject(o, "levels", run->cases[i]->levels);
         cJSON_AddItemToArray(list, o);
     }
     return print_and_delete(root);

@@ -95,6 +95,8 @@ static void put_suite(FILE *to, const struct conf_run *run,
     double ms = 0;
 
     for (size_t i = 0; i < run->n_cases; i++) {
+        if (t->results[i].left_out)
+            continue;
         n[kind_of(t->results[i].verdict)]++;
         ms += t->results[i].ms;
     }
@@ -103,8 +105,8 @@ static void put_suite(FILE *to, const struct conf_run *run,
     fprintf(to,
             "\" tests=\"%zu\" failures=\"%u\" errors=\"%u\" skipped=\"%u\" "
             "time=\"%.3f\" timestamp=\"%s\">\n",
-            run->n_cases, n[FAILURE], n[ERROR], n[SKIPPED], ms / 1e3,
-            run->started);
+            run->n_cases - t->n_left_out, n[FAILURE], n[ERROR], n[SKIPPED],
+            ms / 1e3, run->started);
     fputs("    <properties>\n      <property name=\"product\" value=\"", to);
     put(to, t->device.product);
     fputs("\"/>\n      <property name=\"driver\" value=\"", to);
@@ -114,7 +116,8 @@ static void put_suite(FILE *to, const struct conf_run *run,
             "    </properties>\n",
             (unsigned long long)run->set->seed);
     for (size_t i = 0; i < run->n_cases; i++)
-        put_case(to, run, t, i);
+        if (!t->results[i].left_out)
+            put_case(to, run, t, i);
     fputs("  </testsuite>\n", to);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/mutant.h"
 #include "conformance/runner.h"
 
 /* 'text' as one word of a shell command. */
@@ -83,6 +84,8 @@ char *conf_rerun(const struct conf_run *run, const struct conf_target *t,
         fputs(" --golden ", to);
         append_word(to, set->golden.at[i]);
     }
+    if (set->mutant)
+        fprintf(to, " --mutant %s", set->mutant->name);
     if (set->timeout_scale != 1)
         fprintf(to, " --timeout %g", set->timeout_scale);
     if (fclose(to)) {
@@ -141,7 +144,8 @@ static void print_missing(const struct conf_run *run)
             const char *text = NULL;
 
             if (k < run->n_cases) {
-                if (t->results[k].verdict != CONF_MISSING)
+                if (t->results[k].verdict != CONF_MISSING ||
+                    t->results[k].left_out)
                     continue;
                 text = t->results[k].message ? t->results[k].message : "";
             }
@@ -153,6 +157,23 @@ static void print_missing(const struct conf_run *run)
             last = text;
             n++;
         }
+    }
+}
+
+/* What a budget did not reach. */
+static void print_left_out(const struct conf_run *run)
+{
+    for (int i = 0; i < run->n_targets; i++) {
+        const struct conf_target *t = &run->targets[i];
+
+        if (t->n_left_out)
+            fprintf(conf_out(),
+                    "left out: %s: %zu of %zu cases, for want of time "
+                    "(--json names them)\n",
+                    t->device.name, t->n_left_out, run->n_cases);
+        for (size_t k = 0; k < run->n_cases && run->set->verbose; k++)
+            if (t->results[k].left_out)
+                fprintf(conf_out(), "     %s\n", run->cases[k]->name);
     }
 }
 
@@ -204,6 +225,7 @@ void conf_report_text(const struct conf_run *run)
     if (!run->set->quiet)
         print_table(run);
     print_missing(run);
+    print_left_out(run);
     if (run->internal_errors)
         fprintf(out, "%u internal errors of the runner; please report them\n",
                 run->internal_errors);

@@ -20,4 +20,11 @@ enum {
  * the main thread, before other threads exist. */
 int conf_command(int argc, char **argv);
 
+/* `halcyon merge`: the reports of shards into one; argv[0] is "merge". */
+int conf_merge_command(int argc, char **argv);
+/* `halcyon verify`: whether a package is whole and unedited. */
+int conf_verify_command(int argc, char **argv);
+/* `halcyon compare`: what became worse between two runs. */
+int conf_compare_command(int argc, char **argv);
+
 #endif

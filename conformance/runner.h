@@ -13,6 +13,7 @@
 #ifndef CONFORMANCE_RUNNER_H
 #define CONFORMANCE_RUNNER_H
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -33,17 +34,58 @@ struct conf_settings {
     struct conf_strings golden; /* --golden, then Halcyon's own pack */
     int n_user_golden;
     int list, worker, probe, quiet, verbose, help;
-    uint64_t seed; /* < 2^53: exact in JSON */
+    const char *resume;         /* a folder with a journal, or NULL */
+    int shard, shards;          /* shard of shards, from 1; shards 0: all */
+    double budget_ms;           /* 0: none */
+    struct conf_strings expect; /* files of --expect */
+    int rerun;                  /* how often a case that is bad runs again */
+    const char *history;        /* a report of an earlier run */
+    int self_test;
+    const char *mutant_glob;          /* of --mutant */
+    const struct conf_mutant *mutant; /* the one planted in workers, or NULL */
+    uint64_t seed;                    /* < 2^53: exact in JSON */
     int jobs;
     double timeout_scale;
-    const char *json, *junit;
+    const char *json, *junit, *tap, *html, *package;
 };
+
+struct conf_mutant; /* mutant.h */
 
 /* -1 and a line on stderr when the command line is wrong. */
 int conf_settings_parse(struct conf_settings *s, int argc, char **argv);
 void conf_settings_release(struct conf_settings *s);
 void conf_usage(FILE *to);
 int conf_strings_add(struct conf_strings *s, const char *text);
+/* A line on stderr; -1. */
+int conf_settings_complain(const char *option, const char *value,
+                           const char *rule);
+
+/* settings_more.c: options beyond those of a plain run. */
+int conf_settings_more(struct conf_settings *s, int option, const char *value);
+/* What does not go together. */
+int conf_settings_check(struct conf_settings *s);
+enum {
+    CONF_OPT_SELF_TEST = 512,
+    CONF_OPT_MUTANT,
+    CONF_OPT_RESUME,
+    CONF_OPT_SHARD,
+    CONF_OPT_BUDGET,
+    CONF_OPT_HISTORY,
+    CONF_OPT_EXPECT,
+    CONF_OPT_RERUN,
+    CONF_OPT_TAP,
+    CONF_OPT_HTML,
+    CONF_OPT_PACKAGE
+};
+
+/* ---- signals.c ----------------------------------------------------------- */
+
+/* SIGINT, SIGTERM and SIGHUP are noted, no more; between begin and end. */
+void conf_signals_begin(void);
+void conf_signals_end(void);
+int conf_signal_caught(void); /* the last one, or 0 */
+/* Holds them back, so that none comes between a look and a wait. */
+void conf_signals_block(sigset_t *out_before);
 
 /* ---- spawn.c ------------------------------------------------------------- */
 
@@ -98,7 +140,11 @@ int conf_worker_main(const struct conf_settings *s);
 struct conf_result {
     enum conf_verdict verdict;
     int done;
-    int lost; /* how often a worker died before the case began */
+    int lost;                /* how often a worker died before the case began */
+    int mandatory, left_out; /* of a run with a budget */
+    int n_runs;              /* bad ones that do not count yet; of these: */
+    enum conf_verdict first;
+    char *first_message;
     double ms;
     char *message; /* NULL: none */
     struct conf_metric *metrics;
@@ -114,14 +160,26 @@ struct conf_target {
     size_t n_queue;
     int n_workers;
     int start_failures;
+    size_t n_left_out; /* of a run with a budget: not in the counts */
     struct conf_counts counts;
 };
+
+struct conf_outfile;
+struct conf_journal;
+struct conf_results; /* results.h */
+struct conf_expects; /* expect.h */
 
 struct conf_run {
     const struct conf_settings *set;
     const struct conf_list *list;
-    const struct conf_case **cases; /* the plan's */
+    const struct conf_case **cases; /* the plan's, of this shard */
     size_t n_cases;
+    char plan_hash[33]; /* of the names of all shards' cases */
+    size_t plan_cases;
+    struct conf_journal *journal; /* NULL: none */
+    size_t n_resumed;             /* verdicts that came out of it */
+    struct conf_results *history; /* NULL: none */
+    struct conf_expects *expects; /* NULL: none */
     struct conf_target *targets;
     int n_targets;
     size_t n_done, n_planned;
@@ -131,6 +189,49 @@ struct conf_run {
     const char *outer_devices; /* HALCYON_DEVICES as the user set it, or "" */
     char started[32];          /* ISO 8601, UTC */
 };
+
+/* selftest.c: cases of run are replaced by those that see mutants; then, with
+ * devices, each mutant runs on each.  The exit status. */
+int conf_selftest_cases(struct conf_run *run);
+int conf_selftest(struct conf_run *run, struct conf_outfile *json);
+
+/* ---- plan.c: what the run owes, and in which order --------------------- */
+
+/* The hash of the selected cases; then only those of the shard.  0 or -1. */
+int conf_plan_fix(struct conf_run *run);
+/* How many of the cases belong to each level: { "core": 12 }. */
+struct cJSON *conf_plan_levels(const struct conf_case *const *cases, size_t n);
+/* Fills the queue of a device with what is not done.  0 or -1. */
+int conf_plan_queue(const struct conf_run *run, struct conf_target *t);
+/* The budget is spent: what waits and is not mandatory is no longer owed. */
+void conf_plan_leave_out(struct conf_run *run, struct conf_target *t);
+
+/* ---- settle.c: the verdict that counts ----------------------------------- */
+
+/* Reads the files of --expect.  0, or -1 and a line on stderr. */
+int conf_settle_open(struct conf_run *run);
+void conf_settle_close(struct conf_run *run);
+/* 1: the case shall run again.  *message is malloc'ed, or NULL; both may
+ * change. */
+int conf_settle_again(const struct conf_run *run, struct conf_result *r,
+                      enum conf_verdict *verdict, char **message);
+void conf_settle_expected(const struct conf_run *run,
+                          const struct conf_target *t, const char *name,
+                          enum conf_verdict *verdict, char **message);
+
+/* ---- journal.c ----------------------------------------------------------- */
+
+/* Takes what the journal of --resume holds into the results and opens it for
+ * more.  0, or -1 and a line on stderr. */
+int conf_journal_open(struct conf_run *run);
+void conf_journal_add(struct conf_run *run, const struct conf_target *t,
+                      size_t index);
+/* Takes the text of a journal into the results; *out_good: the bytes of its
+ * whole lines.  0, or -1 and "path:line: what".  The fuzzer's entry. */
+int conf_journal_take(struct conf_run *run, const char *path, const char *text,
+                      size_t size, size_t *out_good, char *error, size_t room);
+/* -1 and a line on stderr if not all of it could be written. */
+int conf_journal_close(struct conf_run *run);
 
 /* schedule.c: returns when every planned case has its verdict. */
 int conf_schedule(struct conf_run *run);
@@ -162,8 +263,10 @@ void conf_out_set(FILE *to);
 void conf_report_text(const struct conf_run *run);
 int conf_exit_status(const struct conf_run *run);
 char *conf_report_json(const struct conf_run *run);
-char *conf_list_json(const struct conf_case *const *cases, size_t n);
+char *conf_list_json(const struct conf_run *run);
 char *conf_report_junit(const struct conf_run *run);
+char *conf_report_tap(const struct conf_run *run);  /* report_tap.c */
+char *conf_report_html(const struct conf_run *run); /* report_html.c */
 
 /* ---- outfile.c: a file that is there whole or not at all ----------------- */
 
@@ -177,6 +280,19 @@ int conf_outfile_open(struct conf_outfile *o, const char *path);
 /* Writes and puts it in place.  0, or -1 and a line on stderr. */
 int conf_outfile_finish(struct conf_outfile *o, const char *text);
 void conf_outfile_abandon(struct conf_outfile *o);
+
+/* outputs.c: all reports that the command line asks for. */
+enum { CONF_OUT_JSON, CONF_OUT_JUNIT, CONF_OUT_TAP, CONF_OUT_HTML, CONF_OUTS };
+struct conf_outputs {
+    struct conf_outfile of[CONF_OUTS];
+};
+int conf_outputs_open(struct conf_outputs *o, const struct conf_settings *set);
+int conf_outputs_write(struct conf_outputs *o, const struct conf_run *run);
+void conf_outputs_abandon(struct conf_outputs *o);
+
+/* package.c: -1 and a line on stderr; no --package: nothing is done. */
+int conf_package_open(const struct conf_settings *set);
+int conf_package_write(const struct conf_run *run);
 
 /* ---- text.c -------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/mutant.h"
 #include "conformance/schedule.h"
 
 #define CASE_LIMIT_S 60u
@@ -15,13 +16,6 @@
 /* A second worker for a device pays when this many cases wait for each. */
 #define CASES_PER_WORKER 12
 #define TICK_MS          100
-
-static volatile sig_atomic_t caught_signal;
-
-static void on_signal(int sig)
-{
-    caught_signal = sig;
-}
 
 /* ---- giving work -----------------------------------------------------------
  */
@@ -35,7 +29,7 @@ void conf_sched_give(struct schedule *s, struct worker *w)
     size_t index;
     int n;
 
-    if (t->n_queue == 0 || caught_signal) {
+    if (t->n_queue == 0 || conf_signal_caught()) {
         conf_worker_stop(w, 0, &index);
         return;
     }
@@ -189,12 +183,16 @@ static void loop(struct schedule *s, const sigset_t *unblocked)
 
         start_workers(s);
         wait_events(s, unblocked);
-        if (caught_signal) {
-            s->run->interrupted = caught_signal;
+        if (conf_signal_caught()) {
+            s->run->interrupted = conf_signal_caught();
             stop_all(s);
             return;
         }
         now = conf_now_ms();
+        if (s->run->set->budget_ms > 0 &&
+            now - s->run->start_ms > s->run->set->budget_ms)
+            for (int i = 0; i < s->run->n_targets; i++)
+                conf_plan_leave_out(s->run, &s->run->targets[i]);
         for (int i = 0; i < s->n_workers; i++)
             if (s->workers[i].state != FREE && now >= s->workers[i].deadline_ms)
                 conf_worker_late(s, &s->workers[i], now);
@@ -218,7 +216,7 @@ static int prepare(struct schedule *s, struct conf_run *run)
     s->workers = calloc(n, sizeof *s->workers);
     s->fds = calloc(2 * n, sizeof *s->fds);
     s->running = calloc(n, sizeof *s->running);
-    s->argv = calloc(8 + 2 * (size_t)set->golden.n, sizeof *s->argv);
+    s->argv = calloc(10 + 2 * (size_t)set->golden.n, sizeof *s->argv);
     if (!s->workers || !s->fds || !s->running || !s->argv)
         return -1;
     snprintf(s->seed, sizeof s->seed, "%llu", (unsigned long long)set->seed);
@@ -226,6 +224,10 @@ static int prepare(struct schedule *s, struct conf_run *run)
     s->argv[a++] = "--worker";
     s->argv[a++] = "--seed";
     s->argv[a++] = s->seed;
+    if (set->mutant) {
+        s->argv[a++] = "--mutant";
+        s->argv[a++] = set->mutant->name;
+    }
     for (int i = 0; i < set->golden.n; i++) {
         s->argv[a++] = "--golden";
         s->argv[a++] = set->golden.at[i];
@@ -234,37 +236,23 @@ static int prepare(struct schedule *s, struct conf_run *run)
         struct conf_target *t = &run->targets[i];
 
         t->counts.planned = (unsigned)run->n_cases;
-        for (size_t k = run->n_cases; k-- > 0;)
-            conf_sched_give_back(t, k);
+        if (conf_plan_queue(run, t))
+            return -1;
     }
     return 0;
 }
 
 int conf_schedule(struct conf_run *run)
 {
-    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-    struct sigaction on = { .sa_handler = on_signal }, old[3], old_pipe;
-    struct sigaction ignore = { .sa_handler = SIG_IGN };
     struct schedule s = { 0 };
-    sigset_t blocked, before;
+    sigset_t before;
     int st = prepare(&s, run);
 
     if (st)
         goto out;
-    /* Blocked but while waiting, so that none comes between a look and a
-     * wait. */
-    sigemptyset(&blocked);
-    for (int i = 0; i < 3; i++) {
-        sigaddset(&blocked, signals[i]);
-        sigaction(signals[i], &on, &old[i]);
-    }
-    sigaction(SIGPIPE, &ignore, &old_pipe);
-    sigprocmask(SIG_BLOCK, &blocked, &before);
+    conf_signals_block(&before);
     loop(&s, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    sigaction(SIGPIPE, &old_pipe, NULL);
-    for (int i = 0; i < 3; i++)
-        sigaction(signals[i], &old[i], NULL);
 out:
     free(s.workers);
     free(s.fds);

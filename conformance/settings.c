@@ -32,7 +32,21 @@ void conf_usage(FILE *to)
         "  --golden DIR     a pack of reference vectors; may be repeated\n"
         "  --json FILE      write a report; - is stdout\n"
         "  --junit FILE     write a JUnit XML report; - is stdout\n"
+        "  --tap FILE       write a TAP 14 report; - is stdout\n"
+        "  --html FILE      write a page that needs no network\n"
+        "  --package DIR    all reports, environment and hashes, for verify\n"
         "  --timeout SCALE  multiply every time limit (default 1)\n"
+        "  --resume DIR     keep finished verdicts in DIR, and take those "
+        "there\n"
+        "  --shard I/N      the Ith of N parts; halcyon merge joins them\n"
+        "  --budget TIME    30s, 10m, 2h: mandatory cases, then what fits\n"
+        "  --history FILE   a report: with --budget, what failed goes first\n"
+        "  --expect FILE    known failures and waivers; may be repeated\n"
+        "  --rerun N        run what is not ok up to N times more: flaky\n"
+        "  --self-test      prove that planted faults are caught, by name\n"
+        "  --mutant GLOB    with --self-test: these faults only; without: "
+        "plant "
+        "this one\n"
         "  --quiet          print failures and the verdict only\n"
         "  --verbose        print every case\n"
         "  --help           print this\n"
@@ -63,13 +77,20 @@ void conf_settings_release(struct conf_settings *s)
     free(s->levels.at);
     free(s->globs.at);
     free(s->golden.at);
+    free(s->expect.at);
     memset(s, 0, sizeof *s);
+}
+
+int conf_settings_complain(const char *option, const char *value,
+                           const char *rule)
+{
+    fprintf(stderr, "halcyon conform: %s '%s': %s\n", option, value, rule);
+    return -1;
 }
 
 static int complain(const char *option, const char *value, const char *rule)
 {
-    fprintf(stderr, "halcyon conform: %s '%s': %s\n", option, value, rule);
-    return -1;
+    return conf_settings_complain(option, value, rule);
 }
 
 static int take_number(const char *option, const char *text, uint64_t low,
@@ -162,6 +183,17 @@ static const struct option options[] = {
     { "json", required_argument, NULL, OPT_JSON },
     { "junit", required_argument, NULL, OPT_JUNIT },
     { "timeout", required_argument, NULL, OPT_TIMEOUT },
+    { "self-test", no_argument, NULL, CONF_OPT_SELF_TEST },
+    { "mutant", required_argument, NULL, CONF_OPT_MUTANT },
+    { "resume", required_argument, NULL, CONF_OPT_RESUME },
+    { "shard", required_argument, NULL, CONF_OPT_SHARD },
+    { "budget", required_argument, NULL, CONF_OPT_BUDGET },
+    { "history", required_argument, NULL, CONF_OPT_HISTORY },
+    { "expect", required_argument, NULL, CONF_OPT_EXPECT },
+    { "rerun", required_argument, NULL, CONF_OPT_RERUN },
+    { "tap", required_argument, NULL, CONF_OPT_TAP },
+    { "html", required_argument, NULL, CONF_OPT_HTML },
+    { "package", required_argument, NULL, CONF_OPT_PACKAGE },
     { "quiet", no_argument, NULL, 'q' },
     { "verbose", no_argument, NULL, 'v' },
     { "help", no_argument, NULL, 'h' },
@@ -235,7 +267,7 @@ static int take(struct conf_settings *s, int option, char *value)
         s->probe = 1;
         return 0;
     }
-    return -1; /* getopt has said why */
+    return conf_settings_more(s, option, value);
 }
 
 int conf_settings_parse(struct conf_settings *s, int argc, char **argv)
@@ -255,10 +287,8 @@ int conf_settings_parse(struct conf_settings *s, int argc, char **argv)
         return complain("argument", argv[optind], "not expected");
     if (s->quiet && s->verbose)
         return complain("--quiet", "--verbose", "one of the two");
-    if (s->json && s->junit && !strcmp(s->json, s->junit))
-        return complain("--junit", s->junit, "--json names the same file");
-    if (s->list && s->junit)
-        return complain("--junit", s->junit, "--list has no verdicts");
+    if (conf_settings_check(s))
+        return -1;
     s->n_user_golden = s->golden.n;
     if (!s->worker && !s->probe) {
         char *own = own_golden();

@@ -12,20 +12,29 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conformance/mutant.h"
 #include "conformance/runner.h"
 
 /* Takes the object; ends the process when nobody listens any more. */
 static void send_event(cJSON *event)
 {
     char *text = event ? cJSON_PrintUnformatted(event) : NULL;
+    const char *kind =
+        cJSON_GetStringValue(cJSON_GetObjectItem(event, "event"));
+    int times = conf_runner_fault() == CONF_RUNNER_DUPLICATED_RESULT &&
+                        !strcmp(kind, "verdict")
+                    ? 2
+                    : 1;
     size_t n;
 
     if (!text)
         _exit(1); /* no memory: the parent sees a case without a verdict */
     n = strlen(text);
     text[n] = '\n'; /* one write for the whole line */
-    if (conf_write_all(CONF_EVENTS_FD, text, n + 1))
-        _exit(1);
+    n = conf_mutant_line(kind, text, n + 1);
+    while (times--)
+        if (conf_write_all(CONF_EVENTS_FD, text, n))
+            _exit(1);
     cJSON_free(text);
     cJSON_Delete(event);
 }
@@ -105,12 +114,18 @@ static FILE *take_stdin(void)
     return fd >= 0 ? fdopen(fd, "r") : NULL;
 }
 
+static void no_case(struct conf *c)
+{
+    (void)c;
+}
+
 static void serve(struct conf *c, const struct conf_list *list, FILE *commands,
                   uint64_t seed)
 {
     char name[CONF_NAME_MAX + 2];
 
     while (fgets(name, sizeof name, commands)) {
+        struct conf_case empty;
         const struct conf_case *cc;
 
         name[strcspn(name, "\n")] = 0;
@@ -125,7 +140,11 @@ static void serve(struct conf *c, const struct conf_list *list, FILE *commands,
             return;
         }
         (void)halGetLastError();
-        conf_case_run(c, cc, seed);
+        empty = *cc;
+        empty.run = no_case;
+        conf_case_run(
+            c, conf_runner_fault() == CONF_RUNNER_EMPTY_CASE ? &empty : cc,
+            seed);
     }
 }
 
@@ -137,6 +156,8 @@ int conf_worker_main(const struct conf_settings *s)
     FILE *commands;
 
     conf_child_begin();
+    if (s->mutant)
+        conf_mutant_plant(s->mutant);
     commands = take_stdin();
     if (!commands)
         return refuse("the worker", "no stdin");

@@ -258,6 +258,16 @@ struct hal_backend {
     halError_t (*device_open)(unsigned index, struct hal_dev **out_dev);
 };
 
+/*
+ * A layer: tables that stand on a backend's.  It is called with each device
+ * that was opened and has kept the contract, before any of its ops is; it may
+ * replace dev->ops and dev->opt by tables that call the ones it found, and
+ * lower what dev->info claims.  Set it before the first call of hal.h; NULL:
+ * none.  (Conformance plants faults with it.)
+ */
+extern void (*hal_device_layer)(const struct hal_backend *backend,
+                                unsigned index, struct hal_dev *dev);
+
 /* The generated list of built-in backends, NULL at its end. */
 extern const struct hal_backend *const hal_builtin_backends[];
 

@@ -11,6 +11,9 @@
 
 static _Thread_local int current; /* ordinal */
 
+void (*hal_device_layer)(const struct hal_backend *backend, unsigned index,
+                         struct hal_dev *dev);
+
 /* ---- opening ------------------------------------------------------------ */
 
 /* Properties that the core relies on or defines itself. */
@@ -78,6 +81,8 @@ static halError_t open_locked(struct hal_device *d)
     st = hal__prop_check(d->backend, dev);
     if (st != halSuccess)
         return st;
+    if (hal_device_layer)
+        hal_device_layer(d->backend, d->index, dev);
     dev_adopt(d, dev);
     atomic_store(&d->is_lost, 0);
     st = hal__stream_open(d, halStreamDefault, 0, 0, &d->null_stream);

@@ -163,8 +163,10 @@ HAL_API halError_t halopAttention(const struct halopAttentionArgs *args,
 HAL_API halError_t halopArgmax(halDtype dtype, int32_t *index, const void *x,
                                int64_t rows, int64_t n, halStream_t stream);
 
-/* y = x converted, any pair of F32, BF16, F16, round to nearest even; overflow
- * to inf, NaN stays NaN. */
+/* y = x converted: any pair of F32, BF16, F16, E4M3, E5M2, and I8 or U8 from
+ * and to the first three; round to nearest even.  Overflow goes to inf and NaN
+ * stays NaN; fp8 saturates to its largest finite value, infinity included;
+ * integers saturate and NaN becomes 0. */
 HAL_API halError_t halopCast(halDtype to, void *y, halDtype from, const void *x,
                              int64_t n, halStream_t stream);
 
@@ -179,4 +181,11 @@ HAL_API halError_t halopCopyStrided(int elem_bytes, void *y,
 #ifdef __cplusplus
 }
 #endif
+
+#include "kernels/ops_moe.h"
+#include "kernels/ops_mtp.h"
+#include "kernels/ops_paged.h"
+#include "kernels/ops_quant.h"
+#include "kernels/ops_sample.h"
+
 #endif

@@ -7,7 +7,7 @@
 
 #define PIECE ((int64_t)1 << 30)
 
-static halError_t check_count(const char *op, int64_t n)
+halError_t ops_check_count(const char *op, int64_t n)
 {
     if (n < 0 || n > (int64_t)1 << 59)
         return ops_fail(op, halErrorInvalidValue,
@@ -15,10 +15,9 @@ static halError_t check_count(const char *op, int64_t n)
     return halSuccess;
 }
 
-/* A kernel that was found, on n elements of each tensor. */
-static halError_t run_pieces(struct ops_call *call,
-                             const struct ops_tensor *tensors,
-                             unsigned n_tensors, int64_t n, halStream_t stream)
+halError_t ops_run_pieces(struct ops_call *call,
+                          const struct ops_tensor *tensors, unsigned n_tensors,
+                          int64_t n, halStream_t stream)
 {
     int64_t done;
     unsigned i;
@@ -47,14 +46,14 @@ static halError_t binary(const char *op, const char *kernel,
     halError_t st = ops_check_dtype(op, "dtype", dtype, OPS_FLOATS);
 
     if (st == halSuccess)
-        st = check_count(op, n);
+        st = ops_check_count(op, n);
     if (st != halSuccess || n == 0)
         return st;
     st = ops_begin(&call, op, tensors, 3, "%s_%s", kernel,
                    ops_dtype_name(dtype));
     if (st != halSuccess)
         return st;
-    return run_pieces(&call, tensors, 3, n, stream);
+    return ops_run_pieces(&call, tensors, 3, n, stream);
 }
 
 halError_t halopAdd(halDtype dtype, void *y, const void *a, const void *b,
@@ -79,35 +78,4 @@ halError_t halopSwiGLU(halDtype dtype, void *y, const void *gate,
     };
 
     return binary("halopSwiGLU", "swiglu", tensors, dtype, n, stream);
-}
-
-halError_t halopCast(halDtype to, void *y, halDtype from, const void *x,
-                     int64_t n, halStream_t stream)
-{
-    const char *op = "halopCast";
-    const struct ops_tensor tensors[] = {
-        { "y", y, (uint64_t)n, to, OPS_OUT | OPS_LONG, NULL },
-        { "x", x, (uint64_t)n, from, OPS_IN | OPS_LONG, NULL },
-    };
-    struct ops_call call;
-    halError_t st = ops_check_dtype(op, "to", to, OPS_FLOATS);
-
-    if (st == halSuccess)
-        st = ops_check_dtype(op, "from", from, OPS_FLOATS);
-    if (st == halSuccess)
-        st = check_count(op, n);
-    if (st != halSuccess || n == 0)
-        return st;
-    st = ops_check_tensors(op, tensors, 2);
-    if (st != halSuccess)
-        return st;
-    if (to == from)
-        return ops_result(op,
-                          halMemcpyAsync(y, x, (size_t)n * ops_dtype_bytes(to),
-                                         halMemcpyDeviceToDevice, stream));
-    st = ops_find(&call, op, "cast_%s_%s", ops_dtype_name(from),
-                  ops_dtype_name(to));
-    if (st != halSuccess)
-        return st;
-    return run_pieces(&call, tensors, 2, n, stream);
 }

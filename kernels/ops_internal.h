@@ -150,4 +150,13 @@ halError_t ops_run(struct ops_call *call, uint64_t gx, uint64_t gy,
 /* Groups for n independent elements. */
 uint64_t ops_grid_of(const struct ops_call *call, int64_t n);
 
+/* ---- ops_elementwise.c --------------------------------------------------- */
+
+/* n of tensors whose kernel runs in pieces: 0..2^59. */
+halError_t ops_check_count(const char *op, int64_t n);
+/* A kernel that was found, on n elements of each tensor. */
+halError_t ops_run_pieces(struct ops_call *call,
+                          const struct ops_tensor *tensors, unsigned n_tensors,
+                          int64_t n, halStream_t stream);
+
 #endif

@@ -18,8 +18,9 @@
 /* Generated: build/gen/stock.c. */
 extern const unsigned char hal_stock_halbin[], hal_stock_halbin_end[];
 
-#define SPARE_BYTES   256
-#define TABLE_ENTRIES 256 /* power of two, well above the number of kernels */
+#define SPARE_BYTES 256
+/* A power of two, well above the number of kernels. */
+#define TABLE_ENTRIES 1024
 
 struct entry {
     char name[HAL_NAME_MAX + 1];

@@ -22,10 +22,24 @@ $(B)/gen/profiles.c: $(PROFILES) mk/embed.sh
 	@mkdir -p $(@D)
 	@sh mk/embed.sh hal_profile_files $(PROFILES) > $@
 
+# hal_kernel_files[]: the kernels' sources, which the self-test edits.
+$(B)/gen/kernel_text.c: $(KERNELS) mk/embed.sh
+	@mkdir -p $(@D)
+	@sh mk/embed.sh hal_kernel_files $(KERNELS) > $@
+
+# hal_page_files[]: the page of `halcyon conform --html`.
+$(B)/gen/page_text.c: conformance/report_page.html mk/embed.sh
+	@mkdir -p $(@D)
+	@sh mk/embed.sh hal_page_files $< > $@
+
 # Stock kernels: .k -> .halbin each, merged into one, embedded.  Another build
 # of the same kernels (a sanitizer's, say) may name the first one's.
 STOCK_HALBIN ?= $(B)/stock.halbin
 STOCK := $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(KERNELS))
+
+# What kernels of quantised formats include.
+$(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(filter $(addprefix kernels/,\
+  fp8_%.k int8_%.k int4_%.k gguf_%.k mla_fp8_%.k),$(KERNELS))): $(wildcard kernels/quant/*.h)
 
 $(B)/kernels/%.halbin: kernels/%.k $(B)/halcc
 	@mkdir -p $(@D)

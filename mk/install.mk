@@ -7,7 +7,7 @@ DEST := $(DESTDIR)$(PREFIX)
 # Headers keep their folders, since they include one another by them; one folder
 # of ours holds these, so that no other package's "kernels/" is in the way.
 HEADERS := hal/hal.h hal/errors.def hal/backend.h compiler/kernel_desc.h \
-	kernels/ops.h
+	$(filter-out %_internal.h,$(wildcard kernels/ops*.h))
 # What the installed manuals point at, under the names that they use.
 LINKED := hal/hal.h hal/backend.h kernels/ops.h kernels/dialect/hal_dialect.h \
 	compiler/reserved.def compiler/variants.def CONTRIBUTING.md

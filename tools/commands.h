@@ -9,10 +9,13 @@
 #define TOOLS_COMMANDS_H
 
 /* The only list of commands: X(name, "what it does"). */
-#define COMMANDS(X)                                               \
-    X(conform, "prove, case by case, what works on a device")     \
-    X(info, "list devices, drivers, limits, and what is missing") \
-    X(bench, "measure launches, copies and kernels")              \
+#define COMMANDS(X)                                                \
+    X(conform, "prove, case by case, what works on a device")      \
+    X(merge, "join the reports of shards into one")                \
+    X(verify, "check that a result package is whole and unedited") \
+    X(compare, "show what became worse between two runs")          \
+    X(info, "list devices, drivers, limits, and what is missing")  \
+    X(bench, "measure launches, copies and kernels")               \
     X(version, "print the version")
 
 #define X(name, text) int cmd_##name(int argc, char **argv);

@@ -54,6 +54,7 @@ static const struct shape shapes[] = {
     { "lengths_full", 6, 2, 9, 2, 1, 12, 12, LENGTHS | STALE_NAN },
     { "more_queries_than_keys", 1, 9, 4, 2, 2, 8, 8, CAUSAL },
     { "mla_expanded", 1, 9, 9, 4, 4, 192, 128, CAUSAL },
+    { "mla_chunk", 2, 7, 40, 4, 4, 192, 128, CAUSAL | LENGTHS | STALE_NAN },
     { "mla_absorbed", 1, 2, 35, 16, 1, 576, 512, CAUSAL },
     { "no_lse", 1, 7, 7, 2, 1, 24, 24, CAUSAL | NO_LSE },
     { "sharp", 1, 8, 30, 2, 1, 64, 64, CAUSAL | SHARP },

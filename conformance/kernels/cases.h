@@ -29,8 +29,8 @@ extern const halDtype kx_floats[3]; /* f32, bf16, f16 */
 
 /* ---- adding cases ----------------------------------------------------- */
 
-/* A case in the level of its dtype; `extra` is "" or " core".  The name is
- * "kernel." and the format. */
+/* A case in the level of its dtype; `extra` is "", or another level after a
+ * space: " core", " moe", " mla".  The name is "kernel." and the format. */
 void kx_add(struct conf_list *list, halDtype dtype, const char *extra,
             void (*run)(struct conf *c), const void *param, size_t param_bytes,
             const char *format, ...) __attribute__((format(printf, 7, 8)));
@@ -93,5 +93,15 @@ void kx_cases_attention(struct conf_list *list);
 void kx_cases_argmax(struct conf_list *list);
 void kx_cases_copy(struct conf_list *list);
 void kx_cases_refusals(struct conf_list *list);
+void kx_cases_quant(struct conf_list *list);
+void kx_cases_router(struct conf_list *list);
+void kx_cases_moe(struct conf_list *list);
+void kx_cases_moe_refusals(struct conf_list *list);
+void kx_cases_paged(struct conf_list *list);
+void kx_cases_kv_append(struct conf_list *list);
+void kx_cases_paged_refusals(struct conf_list *list);
+void kx_cases_mla_fp8(struct conf_list *list);
+void kx_cases_sample(struct conf_list *list);
+void kx_cases_mtp(struct conf_list *list);
 
 #endif

@@ -28,6 +28,7 @@ static const struct shape shapes[] = {
     { .name = "dim256", .n_tokens = 4, .vocab = 9, .dim = 256 },
     { .name = "dim257", .n_tokens = 4, .vocab = 9, .dim = 257 },
     { .name = "model", .n_tokens = 2, .vocab = 16, .dim = 7168 },
+    { .name = "vocab", .n_tokens = 9, .vocab = 129280, .dim = 64 },
     { .name = "dim70001", .n_tokens = 2, .vocab = 2, .dim = 70001 },
     { .name = "tokens70001", .n_tokens = 70001, .vocab = 3, .dim = 3 },
     { .name = "misaligned", .n_tokens = 5, .vocab = 7, .dim = 21, .odd = 1 },

@@ -25,17 +25,34 @@ void conf_cases_kernels(struct conf_list *list,
     kx_cases_argmax(list);
     kx_cases_copy(list);
     kx_cases_refusals(list);
+    kx_cases_quant(list);
+    kx_cases_router(list);
+    kx_cases_moe(list);
+    kx_cases_moe_refusals(list);
+    kx_cases_paged(list);
+    kx_cases_kv_append(list);
+    kx_cases_paged_refusals(list);
+    kx_cases_mla_fp8(list);
+    kx_cases_sample(list);
+    kx_cases_mtp(list);
 }
 
 void kx_add(struct conf_list *list, halDtype dtype, const char *extra,
             void (*run)(struct conf *c), const void *param, size_t param_bytes,
             const char *format, ...)
 {
-    static const char *const levels[][2] = {
-        [halF32] = { "kernels-f32", "kernels-f32 core" },
-        [halBF16] = { "kernels-bf16", "kernels-bf16 core" },
-        [halF16] = { "kernels-f16", "kernels-f16 core" },
+#define LEVELS(level)                                    \
+    {                                                    \
+        level, level " core", level " moe", level " mla" \
+    }
+    static const char *const levels[][4] = {
+        [halF32] = LEVELS("kernels-f32"),
+        [halBF16] = LEVELS("kernels-bf16"),
+        [halF16] = LEVELS("kernels-f16"),
     };
+#undef LEVELS
+    static const char *const extras[4] = { "", " core", " moe", " mla" };
+    int which = 0;
     char name[128] = "kernel.";
     struct conf_case cc = { .name = name, .run = run, .param = param };
     va_list ap;
@@ -43,7 +60,10 @@ void kx_add(struct conf_list *list, halDtype dtype, const char *extra,
     va_start(ap, format);
     (void)vsnprintf(name + 7, sizeof name - 7, format, ap);
     va_end(ap);
-    cc.levels = levels[dtype][*extra != 0];
+    for (int i = 0; i < 4; i++)
+        if (strcmp(extra, extras[i]) == 0)
+            which = i;
+    cc.levels = levels[dtype][which];
     conf_list_add(list, &cc, param_bytes);
 }
 

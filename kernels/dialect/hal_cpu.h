@@ -37,6 +37,7 @@ typedef signed char hal_vb
     __attribute__((vector_size(HAL_W), aligned(1), may_alias));
 typedef unsigned char hal_vub
     __attribute__((vector_size(HAL_W), aligned(1), may_alias));
+typedef hal_vu hal_vu_any __attribute__((aligned(4), may_alias));
 #define HAL_PARTS (16 / HAL_W)
 typedef struct {
     hal_vf p[HAL_PARTS];
@@ -118,8 +119,8 @@ FN(float) hal_sqrt(float x)
 #define VGRID(i, k, n) \
     HAL_OWN_PIECE(n)   \
     HAL_STEPS(i, k, hal_from, hal_to)
-#define EACH(t) for (idx t = 0; t < GROUP; t++)
-#define MY(n)   n[t]
+#define EACH(t)       for (idx t = 0; t < GROUP; t++)
+#define MY(n)         n[t]
 #define ONCE          for (int hal_2 = 0; hal_2 == 0; hal_2++)
 #define SYNC          ((void)0)
 #define GROUP_SUM(f)  ((void)0)
@@ -365,28 +366,75 @@ FN(void) hal_st16_f16(unsigned short *p, v16 v)
         p[i] = (unsigned short)hal_f16_round(as_uint(t[i]));
 #endif
 }
+/* gcc 12 makes many instructions of the widening of 16 bytes. */
+#if defined(HAL_V4)
+#define HAL_WIDEN(op, to, from) __asm__(op " %1, %0" : "=v"(to) : "m"(from))
+#define HAL_WIDEN_i8(to, from)  HAL_WIDEN("vpmovsxbd", to, from)
+#define HAL_WIDEN_u8(to, from)  HAL_WIDEN("vpmovzxbd", to, from)
+#else
+#define HAL_WIDEN_i8(to, from) to = __builtin_convertvector(from, hal_vi)
+#define HAL_WIDEN_u8(to, from) to = __builtin_convertvector(from, hal_vu)
+#endif
 FN(v16) hal_ld16_i8(const signed char *p)
 {
     v16 r;
-    HAL_V r.HAL_P = __builtin_convertvector(
-        __builtin_convertvector(*(const hal_vb *)(p + hal_i * HAL_W), hal_vi),
-        hal_vf);
+    HAL_V
+    {
+        hal_vi i;
+        HAL_WIDEN_i8(i, *(const hal_vb *)(p + hal_i * HAL_W));
+        r.HAL_P = __builtin_convertvector(i, hal_vf);
+    }
+    return r;
+}
+FN(v16) hal_bits16_u8(const unsigned char *p, uint s, uint m)
+{
+    v16 r;
+    HAL_V
+    {
+        hal_vu u;
+        HAL_WIDEN_u8(u, *(const hal_vub *)(p + hal_i * HAL_W));
+        r.HAL_P = __builtin_convertvector((hal_vi)((u >> s) & m), hal_vf);
+    }
+    return r;
+}
+FN(v16) hal_bits16_u32(const uint *p, uint s, uint m)
+{
+    v16 r;
+    HAL_V
+    {
+        hal_vu u = *(const hal_vu_any *)(p + hal_i * HAL_W);
+        r.HAL_P = __builtin_convertvector((hal_vi)((u >> s) & m), hal_vf);
+    }
     return r;
 }
 FN(v16) hal_ld16_e4m3(const unsigned char *p)
 {
     v16 r;
+#if defined(HAL_V4)
+    /* As the f16 of the same bits, which is 2^-8 of it: subnormals come out
+     * right; 480 must be a NaN. */
+    typedef short hal_vs __attribute__((vector_size(32)));
+    hal_vb c = *(const hal_vb *)p, top = (c & 127) == 127;
+    hal_vs h;
+    hal_vi nan;
+    HAL_WIDEN("vpmovsxbw", h, *(const hal_vb *)p);
+    h = (h << 7) & (short)0xbf80;
+    __asm__("vcvtph2ps %1, %0" : "=v"(r.p[0]) : "v"(h));
+    __asm__("vpmovsxbd %1, %0" : "=v"(nan) : "v"(top));
+    r.p[0] = (hal_vf)((hal_vi)(r.p[0] * 256.0f) | nan);
+#else
     HAL_V
     {
-        hal_vu u = __builtin_convertvector(
-                   *(const hal_vub *)(p + hal_i * HAL_W), hal_vu),
-               m = u & 127u;
+        hal_vu u, m;
+        HAL_WIDEN_u8(u, *(const hal_vub *)(p + hal_i * HAL_W));
+        m = u & 127u;
         hal_vu tiny = (hal_vu)(m < 8u), nan = (hal_vu)(m == 127u);
         hal_vf s = __builtin_convertvector((hal_vi)m, hal_vf) * 0.001953125f;
         hal_vu q = (tiny & (hal_vu)s) | (~tiny & ((m << 20) + 0x3c000000u));
         q = (nan & 0x7fc00000u) | (~nan & q);
         r.HAL_P = (hal_vf)(q | (u & 128u) << 24);
     }
+#endif
     return r;
 }
 
@@ -422,24 +470,47 @@ FN(v16) hal_ld16_e4m3(const unsigned char *p)
 HAL_PARTIAL(f32)
 HAL_PARTIAL(bf16)
 HAL_PARTIAL(f16)
-#define HAL_VLD_f32(b, i, k)     hal_vld_f32((b) + (i), k)
-#define HAL_VLD_bf16(b, i, k)    hal_vld_bf16((b) + (i), k)
-#define HAL_VLD_f16(b, i, k)     hal_vld_f16((b) + (i), k)
-#define HAL_VST_f32(b, i, k, v)  hal_vst_f32((b) + (i), k, v)
-#define HAL_VST_bf16(b, i, k, v) hal_vst_bf16((b) + (i), k, v)
-#define HAL_VST_f16(b, i, k, v)  hal_vst_f16((b) + (i), k, v)
-#define HAL_LD16_f32(b, j)       hal_ld16_f32((b) + 16 * (idx)(j))
-#define HAL_LD16_bf16(b, j)      hal_ld16_bf16((b) + 16 * (idx)(j))
-#define HAL_LD16_f16(b, j)       hal_ld16_f16((b) + 16 * (idx)(j))
-#define HAL_LD16_i8(b, j)        hal_ld16_i8((b) + 16 * (idx)(j))
-#define HAL_LD16_e4m3(b, j)      hal_ld16_e4m3((b) + 16 * (idx)(j))
-#define HAL_ST16_f32(b, j, v)    hal_st16_f32((b) + 16 * (idx)(j), v)
-#define HAL_ST16_bf16(b, j, v)   hal_st16_bf16((b) + 16 * (idx)(j), v)
-#define HAL_ST16_f16(b, j, v)    hal_st16_f16((b) + 16 * (idx)(j), v)
-#define LDL16(m, i)              hal_ld16_f32((m) + (i))
-#define STL16(m, i, v)           hal_st16_f32((m) + (i), v)
-#define VLDL(m, i)               hal_ld16_f32((m) + (i))
-#define VSTL(m, i, v)            hal_st16_f32((m) + (i), v)
+#define HAL_PARTIAL_LD(name, load, T, PARAMS, ARGS)                 \
+    static __attribute__((noinline, unused))                        \
+    v16 hal_part_##name(const hal_T_##T *p, idx k PARAMS)           \
+    {                                                               \
+        hal_T_##T t[16] = { 0 };                                    \
+        for (idx i = 0; i < k; i++)                                 \
+            t[i] = p[i];                                            \
+        return load(t ARGS);                                        \
+    }                                                               \
+    FN(v16) hal_##name(const hal_T_##T *p, idx k PARAMS)            \
+    {                                                               \
+        return k == 16 ? load(p ARGS) : hal_part_##name(p, k ARGS); \
+    }
+#define HAL_SM_PARAMS , uint s, uint m
+#define HAL_SM        , s, m
+HAL_PARTIAL_LD(vld_i8, hal_ld16_i8, i8, , )
+HAL_PARTIAL_LD(vld_e4m3, hal_ld16_e4m3, e4m3, , )
+HAL_PARTIAL_LD(bits_u8, hal_bits16_u8, u8, HAL_SM_PARAMS, HAL_SM)
+HAL_PARTIAL_LD(bits_u32, hal_bits16_u32, u32, HAL_SM_PARAMS, HAL_SM)
+#define HAL_VLD_i8(b, i, k)         hal_vld_i8((b) + (i), k)
+#define HAL_VLD_e4m3(b, i, k)       hal_vld_e4m3((b) + (i), k)
+#define HAL_BITS_u8(b, i, k, s, m)  hal_bits_u8((b) + (i), k, s, m)
+#define HAL_BITS_u32(b, i, k, s, m) hal_bits_u32((b) + (i), k, s, m)
+#define HAL_VLD_f32(b, i, k)        hal_vld_f32((b) + (i), k)
+#define HAL_VLD_bf16(b, i, k)       hal_vld_bf16((b) + (i), k)
+#define HAL_VLD_f16(b, i, k)        hal_vld_f16((b) + (i), k)
+#define HAL_VST_f32(b, i, k, v)     hal_vst_f32((b) + (i), k, v)
+#define HAL_VST_bf16(b, i, k, v)    hal_vst_bf16((b) + (i), k, v)
+#define HAL_VST_f16(b, i, k, v)     hal_vst_f16((b) + (i), k, v)
+#define HAL_LD16_f32(b, j)          hal_ld16_f32((b) + 16 * (idx)(j))
+#define HAL_LD16_bf16(b, j)         hal_ld16_bf16((b) + 16 * (idx)(j))
+#define HAL_LD16_f16(b, j)          hal_ld16_f16((b) + 16 * (idx)(j))
+#define HAL_LD16_i8(b, j)           hal_ld16_i8((b) + 16 * (idx)(j))
+#define HAL_LD16_e4m3(b, j)         hal_ld16_e4m3((b) + 16 * (idx)(j))
+#define HAL_ST16_f32(b, j, v)       hal_st16_f32((b) + 16 * (idx)(j), v)
+#define HAL_ST16_bf16(b, j, v)      hal_st16_bf16((b) + 16 * (idx)(j), v)
+#define HAL_ST16_f16(b, j, v)       hal_st16_f16((b) + 16 * (idx)(j), v)
+#define LDL16(m, i)                 hal_ld16_f32((m) + (i))
+#define STL16(m, i, v)              hal_st16_f32((m) + (i), v)
+#define VLDL(m, i)                  hal_ld16_f32((m) + (i))
+#define VSTL(m, i, v)               hal_st16_f32((m) + (i), v)
 
 /* ---- KERNEL: the body, and the entry that runs a range of groups ------- */
 

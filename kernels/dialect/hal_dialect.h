@@ -73,7 +73,9 @@
  * registers (CPUs), 1 where it has many, so that the same lines are fast on
  * both.
  *     VLD(T, b, i, k)  VST(T, b, i, k, v)   k elements from i, any alignment;
- *         the lanes past k read 0 and are not written
+ *         the lanes past k read 0 and are not written.  VLD also of i8 e4m3
+ *     VBITS(T, b, i, k, s, m)  (element >> s) & m of k elements of a u8 or u32
+ *         buffer, as floats; m below 2^24
  *     VLDL(m, i)  VSTL(m, i, v)   all VW lanes of LOCAL float memory
  *     vec_set(f) vec_add vec_sub vec_mul vec_div vec_min vec_max(a, b)
  *     vec_scale(a, f) vec_fma(a, x, y): a + x y   vec_fmas(a, x, f): a + x f
@@ -143,14 +145,15 @@
 #define LOCAL(T, n, c) (local, T, n, c)
 #define PRIV(T, n, c)  (priv, T, n, c)
 
-#define LD(T, b, i)        HAL_CAT(HAL_LD_, T)(b, i)
-#define ST(T, b, i, v)     HAL_CAT(HAL_ST_, T)(b, i, v)
-#define LDBITS(T, b, i)    HAL_CAT(HAL_LDB_, T)(b, i)
-#define STBITS(T, b, i, u) HAL_CAT(HAL_STB_, T)(b, i, u)
-#define VLD(T, b, i, k)    HAL_CAT(HAL_VLD_, T)(b, i, k)
-#define VST(T, b, i, k, v) HAL_CAT(HAL_VST_, T)(b, i, k, v)
-#define LD16(T, b, j)      HAL_CAT(HAL_LD16_, T)(b, j)
-#define ST16(T, b, j, v)   HAL_CAT(HAL_ST16_, T)(b, j, v)
+#define LD(T, b, i)             HAL_CAT(HAL_LD_, T)(b, i)
+#define ST(T, b, i, v)          HAL_CAT(HAL_ST_, T)(b, i, v)
+#define LDBITS(T, b, i)         HAL_CAT(HAL_LDB_, T)(b, i)
+#define STBITS(T, b, i, u)      HAL_CAT(HAL_STB_, T)(b, i, u)
+#define VLD(T, b, i, k)         HAL_CAT(HAL_VLD_, T)(b, i, k)
+#define VST(T, b, i, k, v)      HAL_CAT(HAL_VST_, T)(b, i, k, v)
+#define VBITS(T, b, i, k, s, m) HAL_CAT(HAL_BITS_, T)(b, i, k, s, m)
+#define LD16(T, b, j)           HAL_CAT(HAL_LD16_, T)(b, j)
+#define ST16(T, b, j, v)        HAL_CAT(HAL_ST16_, T)(b, j, v)
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))

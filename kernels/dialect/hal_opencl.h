@@ -232,12 +232,34 @@ FN(float16) vec_exp(float16 x)
 HAL_PARTIAL(f32, vload16(0, p), vstore16(v, 0, p))
 HAL_PARTIAL(bf16, hal_bf16x16(p), hal_st_bf16x16(p, v))
 HAL_PARTIAL(f16, hal_f16x16(p), hal_st_f16x16(p, v))
-#define HAL_VLD_f32(b, i, k)     hal_vld_f32((b) + (i), k)
-#define HAL_VLD_bf16(b, i, k)    hal_vld_bf16((b) + (i), k)
-#define HAL_VLD_f16(b, i, k)     hal_vld_f16((b) + (i), k)
-#define HAL_VST_f32(b, i, k, v)  hal_vst_f32((b) + (i), k, v)
-#define HAL_VST_bf16(b, i, k, v) hal_vst_bf16((b) + (i), k, v)
-#define HAL_VST_f16(b, i, k, v)  hal_vst_f16((b) + (i), k, v)
+#define HAL_VLD_f32(b, i, k)  hal_vld_f32((b) + (i), k)
+#define HAL_VLD_bf16(b, i, k) hal_vld_bf16((b) + (i), k)
+#define HAL_VLD_f16(b, i, k)  hal_vld_f16((b) + (i), k)
+#define HAL_PARTIAL_LD(name, T, LOAD, ONE, PARAMS)              \
+    FN(float16) name(__global const hal_T_##T *p, idx k PARAMS) \
+    {                                                           \
+        if (k == 16)                                            \
+            return LOAD;                                        \
+        float t[16] = { 0 };                                    \
+        for (idx i = 0; i < k; i++)                             \
+            t[i] = ONE;                                         \
+        return vload16(0, t);                                   \
+    }
+HAL_PARTIAL_LD(hal_vld_i8, i8, convert_float16(vload16(0, p)), FLOAT(p[i]), )
+HAL_PARTIAL_LD(hal_vld_e4m3, e4m3, hal_e4m3x16(p), HAL_LD_e4m3(p, i), )
+#define HAL_COMMA_SM , uint s, uint m
+HAL_PARTIAL_LD(hal_bits_u8, u8,
+               convert_float16((convert_uint16(vload16(0, p)) >> s) & m),
+               FLOAT((UINT(p[i]) >> s) & m), HAL_COMMA_SM)
+HAL_PARTIAL_LD(hal_bits_u32, u32, convert_float16((vload16(0, p) >> s) & m),
+               FLOAT((p[i] >> s) & m), HAL_COMMA_SM)
+#define HAL_VLD_i8(b, i, k)         hal_vld_i8((b) + (i), k)
+#define HAL_VLD_e4m3(b, i, k)       hal_vld_e4m3((b) + (i), k)
+#define HAL_BITS_u8(b, i, k, s, m)  hal_bits_u8((b) + (i), k, s, m)
+#define HAL_BITS_u32(b, i, k, s, m) hal_bits_u32((b) + (i), k, s, m)
+#define HAL_VST_f32(b, i, k, v)     hal_vst_f32((b) + (i), k, v)
+#define HAL_VST_bf16(b, i, k, v)    hal_vst_bf16((b) + (i), k, v)
+#define HAL_VST_f16(b, i, k, v)     hal_vst_f16((b) + (i), k, v)
 #endif
 
 /* ---- KERNEL: the entry adds the offsets and owns the LOCAL memory ------ */

@@ -115,7 +115,7 @@ static char *gcc_expands(const char *path, const struct variant *v,
     for (const char *const *f =
              (const char *const[]){ "gcc", "-E", "-P", "-undef", "-nostdinc",
                                     "-w", "-x", "c", "-Ikernels/dialect",
-                                    NULL };
+                                    "-Ikernels", NULL };
          *f; f++)
         argv[n++] = (char *)*f;
     argv[n++] = group;

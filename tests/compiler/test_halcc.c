@@ -128,7 +128,7 @@ static void test_merge(void **state)
 {
     (void)state;
     expect("--target cuda -o 1.halbin -DK=one -DVALUE=1.0f a.k", 0, "");
-    expect("--target cuda -o 2.halbin -DK=two -DVALUE=1.0f a.k", 0, "");
+    expect("--target=cuda -o 2.halbin -DK=two -DVALUE=1.0f a.k", 0, "");
     expect("--merge -o m.halbin 1.halbin 2.halbin", 0, "");
     expect("--list m.halbin", 0, "m.halbin: 2 kernels");
     expect("--merge -o n.halbin m.halbin 2.halbin", 1,

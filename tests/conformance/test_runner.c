@@ -11,6 +11,7 @@
 static void each_fault_has_its_verdict(void **state)
 {
     struct outcome o;
+    const char *rerun;
     int n = 0;
 
     (void)state;
@@ -53,9 +54,11 @@ static void each_fault_has_its_verdict(void **state)
     adds_up(&o);
     /* A missing result and a second answer outweigh the failures. */
     assert_int_equal(o.status, CONF_EXIT_UNRUN);
+    /* Settings of this test's own surroundings may stand before it. */
+    rerun = strstr(field(&o, "selftest.zeros", "rerun"), "halcyon conform");
+    assert_non_null(rerun);
     assert_string_equal(
-        field(&o, "selftest.zeros", "rerun"),
-        "halcyon conform --device cpu:0 --case selftest.zeros --seed 1");
+        rerun, "halcyon conform --device cpu:0 --case selftest.zeros --seed 1");
     assert_non_null(strstr(o.out, "--case selftest.zeros --seed 1"));
     done(&o);
 }

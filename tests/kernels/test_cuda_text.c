@@ -41,7 +41,9 @@ static char *read_text(const char *path)
 static int expand_file(const char *path, FILE *out)
 {
     char *text = read_text(path), *cuda;
-    struct compile_request req = { .source = text, .name = path };
+    struct compile_request req = { .source = text,
+                                   .name = path,
+                                   .include_dir = "kernels" };
     struct hal_message msg = { "" };
     int n = 0;
 

@@ -116,6 +116,18 @@ static int take_flag(struct options *o, const char *arg)
     return 0;
 }
 
+/* Of --NAME=VALUE: the value, and --NAME in `name`; else NULL. */
+static const char *split_word(const char *arg, char name[32])
+{
+    size_t len = strcspn(arg, "=");
+
+    if (strncmp(arg, "--", 2) != 0 || !arg[len] || len >= 32)
+        return NULL;
+    memcpy(name, arg, len);
+    name[len] = '\0';
+    return arg + len + 1;
+}
+
 /* 0, or the exit code. */
 static int read_words(struct options *o, int argc, char **argv)
 {
@@ -123,7 +135,8 @@ static int read_words(struct options *o, int argc, char **argv)
     int code = 0, only_files = 0;
 
     for (int i = 1; i < argc && !code; i++) {
-        const char *arg = argv[i];
+        const char *arg = argv[i], *value;
+        char name[32];
 
         if (only_files || arg[0] != '-' || !arg[1]) {
             o->files[o->n_files++] = arg;
@@ -133,6 +146,9 @@ static int read_words(struct options *o, int argc, char **argv)
             code = i + 1 < argc ? take_value(o, arg, argv[i + 1])
                                 : usage_error("%s wants a value", arg);
             i++;
+        } else if ((value = split_word(arg, name)) &&
+                   value_option(o, name, &place)) {
+            code = take_value(o, name, value);
         } else if (!strncmp(arg, "-I", 2)) {
             o->include_dir = arg + 2;
         } else if (!strncmp(arg, "-D", 2)) {

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * journal.c - finished verdicts on disk as they come, so that a run which was
+ * killed goes on where it stopped (`--resume DIR`).
+ *
+ * DIR/journal.jsonl: a line with the plan, then a line for each verdict, each
+ * with a hash of itself.  A line is one write at the end of the file: it is
+ * there whole, or it is the last one and torn, and then its case runs again.
+ * Invariant: whatever else is wrong with the file, it is refused, not mended.
+ */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "conformance/expect.h"
+#include "conformance/results.h"
+#include "conformance/runner.h"
+
+#define SCHEMA   "halcyon.journal/1"
+#define FILE_MAX ((size_t)512 << 20)
+/* A power cut may cost this much; a kill costs nothing. */
+#define SYNC_EVERY_MS 100.0
+/* 16 hexadecimal digits and a blank before each line's JSON. */
+#define HASH_CHARS 17
+
+struct conf_journal {
+    char *path;
+    int fd;
+    int is_bad; /* a write failed: said once, at the end of the run */
+    double synced_ms;
+};
+
+static int complain(const char *path, const char *what)
+{
+    fprintf(stderr, "halcyon conform: %s: %s\n", path, what);
+    return -1;
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+/* Takes the object. */
+static int append(struct conf_journal *j, cJSON *object)
+{
+    char *text = object ? cJSON_PrintUnformatted(object) : NULL, *line = NULL;
+    int n, st;
+
+    cJSON_Delete(object);
+    if (!text)
+        return -1;
+    n = asprintf(&line, "%016llx %s\n",
+                 (unsigned long long)XXH3_64bits(text, strlen(text)), text);
+    cJSON_free(text);
+    st = n < 0 ? -1 : conf_write_all(j->fd, line, (size_t)n);
+    if (n >= 0)
+        free(line);
+    return st;
+}
+
+static cJSON *head_json(const struct conf_run *run)
+{
+    cJSON *o = cJSON_CreateObject(), *devices;
+    char shard[32];
+
+    snprintf(shard, sizeof shard, "%d/%d", run->set->shard, run->set->shards);
+    cJSON_AddStringToObject(o, "schema", SCHEMA);
+    cJSON_AddNumberToObject(o, "version", HAL_VERSION);
+    cJSON_AddStringToObject(o, "plan", run->plan_hash);
+    cJSON_AddStringToObject(o, "shard", shard);
+    cJSON_AddNumberToObject(o, "seed", (double)run->set->seed);
+    cJSON_AddStringToObject(o, "expect",
+                            run->expects ? run->expects->hash : "");
+    devices = cJSON_AddArrayToObject(o, "devices");
+    for (int i = 0; i < run->n_targets; i++) {
+        const struct conf_device *d = &run->targets[i].device;
+        char text[640];
+
+        snprintf(text, sizeof text, "%s: %s, %s", d->name, d->product,
+                 d->driver);
+        conf_clean(text);
+        cJSON_AddItemToArray(devices, cJSON_CreateString(text));
+    }
+    return o;
+}
+
+void conf_journal_add(struct conf_run *run, const struct conf_target *t,
+                      size_t index)
+{
+    const struct conf_result *r = &t->results[index];
+    struct conf_journal *j = run->journal;
+    cJSON *o, *metrics;
+
+    if (!j || j->is_bad)
+        return;
+    o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "device", t->device.name);
+    cJSON_AddStringToObject(o, "case", run->cases[index]->name);
+    cJSON_AddStringToObject(o, "verdict", conf_verdict_name(r->verdict));
+    cJSON_AddNumberToObject(o, "ms", r->ms);
+    cJSON_AddStringToObject(o, "message", r->message ? r->message : "");
+    metrics = cJSON_AddObjectToObject(o, "metrics");
+    for (int i = 0; i < r->n_metrics; i++) {
+        if (isfinite(r->metrics[i].value))
+            cJSON_AddNumberToObject(metrics, r->metrics[i].name,
+                                    r->metrics[i].value);
+        else
+            cJSON_AddNullToObject(metrics, r->metrics[i].name);
+    }
+    if (append(j, o))
+        j->is_bad = errno ? errno : EIO;
+    else if (conf_now_ms() - j->synced_ms > SYNC_EVERY_MS) {
+        if (fdatasync(j->fd))
+            j->is_bad = errno;
+        j->synced_ms = conf_now_ms();
+    }
+}
+
+int conf_journal_close(struct conf_run *run)
+{
+    struct conf_journal *j = run->journal;
+    int bad = 0;
+
+    if (!j)
+        return 0;
+    if (!j->is_bad && fdatasync(j->fd))
+        j->is_bad = errno;
+    if (j->is_bad)
+        bad = complain(j->path, strerror(j->is_bad));
+    close(j->fd);
+    free(j->path);
+    free(j);
+    run->journal = NULL;
+    return bad;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static const char *text_of(const cJSON *object, const char *key)
+{
+    const char *text =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+
+    return text ? text : "";
+}
+
+static void take_metrics(struct conf_result *r, const cJSON *metrics)
+{
+    int n = cJSON_GetArraySize(metrics);
+    const cJSON *item;
+
+    if (n < 1 || n > CONF_METRICS_MAX)
+        return;
+    r->metrics = calloc((size_t)n, sizeof *r->metrics);
+    if (!r->metrics)
+        return;
+    cJSON_ArrayForEach(item, metrics)
+    {
+        struct conf_metric *m = &r->metrics[r->n_metrics++];
+
+        snprintf(m->name, sizeof m->name, "%s", item->string);
+        m->value = cJSON_IsNumber(item) ? item->valuedouble : __builtin_nan("");
+    }
+}
+
+static void forget(struct conf_run *run, struct conf_target *t,
+                   struct conf_result *r)
+{
+    if (!r->done)
+        return;
+    t->counts.of[r->verdict]--;
+    run->n_done--;
+    run->n_resumed--;
+    free(r->message);
+    free(r->metrics);
+    memset(r, 0, sizeof *r);
+    r->verdict = CONF_MISSING;
+}
+
+static struct conf_target *target_of(struct conf_run *run, const char *device)
+{
+    for (int i = 0; i < run->n_targets; i++)
+        if (!strcmp(run->targets[i].device.name, device))
+            return &run->targets[i];
+    return NULL;
+}
+
+/* What a line of the journal says, into the results; NULL or what is wrong. */
+static const char *take_line(struct conf_run *run, const cJSON *o)
+{
+    const char *name = text_of(o, "case"), *message = text_of(o, "message");
+    struct conf_target *t = target_of(run, text_of(o, "device"));
+    enum conf_verdict verdict = conf_verdict_of(text_of(o, "verdict"));
+    const cJSON *ms = cJSON_GetObjectItemCaseSensitive(o, "ms");
+    struct conf_result *r;
+    size_t i = 0;
+
+    if (!t)
+        return "a device that is not of this run";
+    while (i < run->n_cases && strcmp(run->cases[i]->name, name))
+        i++;
+    if (i == run->n_cases)
+        return "a case that is not of this run";
+    if (verdict == CONF_VERDICT_COUNT || !cJSON_IsNumber(ms) ||
+        !(ms->valuedouble >= 0))
+        return "no verdict";
+    r = &t->results[i];
+    if (r->done && verdict != CONF_MISSING)
+        return "a second verdict of one case";
+    /* A verdict that was taken back, or was none: the case runs again. */
+    forget(run, t, r);
+    if (verdict == CONF_MISSING)
+        return NULL;
+    r->done = 1;
+    r->verdict = verdict;
+    r->ms = ms->valuedouble;
+    r->message = *message ? strdup(message) : NULL;
+    take_metrics(r, cJSON_GetObjectItemCaseSensitive(o, "metrics"));
+    t->counts.of[verdict]++;
+    run->n_done++;
+    run->n_resumed++;
+    return NULL;
+}
+
+/* The object of a line, its hash checked. */
+static cJSON *line_json(const char *line, size_t n)
+{
+    unsigned long long hash;
+    char digits[HASH_CHARS];
+    char *end;
+
+    if (n < HASH_CHARS + 2 || line[HASH_CHARS - 1] != ' ')
+        return NULL;
+    memcpy(digits, line, HASH_CHARS - 1);
+    digits[HASH_CHARS - 1] = 0;
+    hash = strtoull(digits, &end, 16);
+    if (*end || hash != XXH3_64bits(line + HASH_CHARS, n - HASH_CHARS))
+        return NULL;
+    return cJSON_ParseWithLength(line + HASH_CHARS, n - HASH_CHARS);
+}
+
+/* NULL, or in what it differs. */
+static const char *take_head(const struct conf_run *run, const cJSON *head)
+{
+    static const char *const keys[] = { "schema", "version", "plan",   "shard",
+                                        "seed",   "expect",  "devices" };
+    static const char *const words[] = {
+        "it is no journal of this format",
+        "another version of Halcyon wrote it",
+        "it is of other cases (another selection, or another build)",
+        "it is of another shard",
+        "it is of another seed",
+        "it is of other expectations",
+        "it is of other devices, or of other drivers"
+    };
+    cJSON *mine = head_json(run);
+    const char *why = NULL;
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && !why; i++)
+        if (!cJSON_Compare(cJSON_GetObjectItemCaseSensitive(head, keys[i]),
+                           cJSON_GetObjectItemCaseSensitive(mine, keys[i]), 1))
+            why = words[i];
+    cJSON_Delete(mine);
+    return why;
+}
+
+int conf_journal_take(struct conf_run *run, const char *path, const char *text,
+                      size_t size, size_t *out_good, char *error, size_t room)
+{
+    size_t at = 0, line = 0;
+
+    *out_good = 0;
+    while (at < size) {
+        const char *end = memchr(text + at, '\n', size - at);
+        const char *why = "a line that is damaged";
+        cJSON *o;
+
+        line++;
+        if (!end)
+            return 0; /* torn: it was being written when the run ended */
+        o = line_json(text + at, (size_t)(end - text) - at);
+        if (o)
+            why = line == 1 ? take_head(run, o) : take_line(run, o);
+        cJSON_Delete(o);
+        if (why) {
+            snprintf(error, room, "%.300s:%zu: %s", path, line, why);
+            return -1;
+        }
+        at = (size_t)(end - text) + 1;
+        *out_good = at;
+    }
+    return 0;
+}
+
+int conf_journal_open(struct conf_run *run)
+{
+    const char *dir = run->set->resume;
+    struct conf_journal *j;
+    char error[CONF_RESULTS_ERROR], *text = NULL;
+    size_t size = 0, good = 0;
+    int st = -1;
+
+    if (!dir)
+        return 0;
+    j = calloc(1, sizeof *j);
+    if (!j || asprintf(&j->path, "%s/journal.jsonl", dir) < 0) {
+        free(j);
+        return complain(dir, "out of memory");
+    }
+    run->journal = j;
+    if (mkdir(dir, 0777) && errno != EEXIST) {
+        j->fd = -1;
+        complain(dir, strerror(errno));
+        goto out;
+    }
+    j->fd = open(j->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK,
+                 0666);
+    if (j->fd < 0) {
+        complain(j->path, strerror(errno));
+        goto out;
+    }
+    if (flock(j->fd, LOCK_EX | LOCK_NB)) {
+        complain(j->path, "another run is using it");
+        goto out;
+    }
+    text = conf_read_file(j->path, FILE_MAX, &size, error);
+    if (!text) {
+        complain(error, "it cannot be resumed");
+        goto out;
+    }
+    if (conf_journal_take(run, j->path, text, size, &good, error,
+                          sizeof error)) {
+        complain(error, "it cannot be resumed");
+        goto out;
+    }
+    /* The torn end, if any, makes room for a whole line. */
+    if ((good < size && ftruncate(j->fd, (off_t)good)) ||
+        (!good && append(j, head_json(run)))) {
+        complain(j->path, strerror(errno));
+        goto out;
+    }
+    st = 0;
+out:
+    free(text);
+    if (st) {
+        if (j->fd >= 0)
+            close(j->fd);
+        free(j->path);
+        free(j);
+        run->journal = NULL;
+    }
+    return st;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* moe_refusals.c - kernel.refuse.moe_*: what ops_moe.h does not accept. */
+#include <math.h>
+
+#include "conformance/kernels/cases.h"
+
+struct bench {
+    struct conf_buf in, out;
+    void *before;
+};
+
+static struct bench bench(struct conf *c)
+{
+    struct bench b;
+
+    b.in = conf_alloc(c, 4096, 0);
+    b.out = conf_alloc(c, 4096, 0);
+    b.before = kx_snapshot(c, &b.out);
+    return b;
+}
+
+static void finish(struct conf *c, struct bench *b)
+{
+    kx_untouched(c, &b->out, b->before);
+    conf_check_zones(c, &b->in);
+}
+
+static void *at(const struct conf_buf *b, size_t bytes)
+{
+    return (char *)b->mem + bytes;
+}
+
+#define WITH(error, call, field, value)         \
+    do {                                        \
+        bad = good;                             \
+        bad.field = (value);                    \
+        CONF_FAILS(c, error, call(&bad, NULL)); \
+    } while (0)
+
+static void permute(struct conf *c)
+{
+    struct bench b = bench(c);
+    struct halopMoePermuteArgs good = {
+        .ids = b.in.mem,
+        .counts = b.out.mem,
+        .offsets = at(&b.out, 512),
+        .perm = at(&b.out, 1024),
+        .place = at(&b.out, 2048),
+        .n_tokens = 10,
+        .top_k = 3,
+        .n_experts = 8,
+    }, bad;
+
+#define BAD(field, value) \
+    WITH(halErrorInvalidValue, halopMoePermute, field, value)
+    BAD(ids, NULL);
+    BAD(counts, NULL);
+    BAD(offsets, NULL);
+    BAD(perm, NULL);
+    BAD(place, NULL);
+    BAD(n_tokens, -1);
+    BAD(n_tokens, INT32_MAX);
+    BAD(n_tokens, 5000); /* beyond the allocations */
+    BAD(top_k, -3);
+    BAD(n_experts, 0);
+    BAD(n_experts, 2049);
+    BAD(ids, at(&b.in, 2));
+    BAD(perm, at(&b.out, 1023));
+    BAD(place, at(&b.out, 1024));
+    BAD(counts, at(&b.out, 512));
+    BAD(ids, at(&b.out, 2048));
+#undef BAD
+    CONF_FAILS(c, halErrorInvalidValue, halopMoePermute(NULL, NULL));
+    bad = good;
+    bad.n_tokens = 0;
+    CONF_OK(c, halopMoePermute(&bad, NULL));
+    finish(c, &b);
+}
+
+static void grouped(struct conf *c)
+{
+    struct bench b = bench(c);
+    struct halopGroupedGemmArgs good = {
+        .in = halF32,
+        .out = halF32,
+        .y = b.out.mem,
+        .x = b.in.mem,
+        .w = b.in.mem,
+        .offsets = b.in.mem,
+        .gather = b.in.mem,
+        .rows = 6,
+        .x_rows = 4,
+        .n_experts = 3,
+        .n = 8,
+        .k = 8,
+        .w_expert_stride = 64,
+        .gather_div = 2,
+    }, bad;
+
+#define BAD(field, value) \
+    WITH(halErrorInvalidValue, halopGroupedGemm, field, value)
+    BAD(y, NULL);
+    BAD(x, NULL);
+    BAD(w, NULL);
+    BAD(offsets, NULL);
+    BAD(rows, -1);
+    BAD(rows, 1 << 20);
+    BAD(x_rows, 0);
+    BAD(x_rows, 1 << 20);
+    BAD(n_experts, 0);
+    BAD(n_experts, -3);
+    BAD(n_experts, 1 << 20);
+    BAD(n, -8);
+    BAD(k, INT64_MAX);
+    BAD(w_expert_stride, 63);
+    BAD(w_expert_stride, INT64_MAX);
+    BAD(gather_div, 0);
+    BAD(gather_div, (int64_t)1 << 31);
+    BAD(y, b.in.mem);
+    BAD(offsets, at(&b.in, 2));
+    BAD(gather, at(&b.in, 1));
+    BAD(x, at(&b.in, 1));
+#undef BAD
+    WITH(halErrorNotSupported, halopGroupedGemm, in, halI8);
+    WITH(halErrorNotSupported, halopGroupedGemm, out, halBF16);
+    CONF_FAILS(c, halErrorInvalidValue, halopGroupedGemm(NULL, NULL));
+    bad = good;
+    bad.rows = 0;
+    CONF_OK(c, halopGroupedGemm(&bad, NULL));
+    finish(c, &b);
+}
+
+static void combine(struct conf *c)
+{
+    struct bench b = bench(c);
+    struct halopMoeCombineArgs good = {
+        .in = halF32,
+        .out = halF32,
+        .y = b.out.mem,
+        .parts = b.in.mem,
+        .weights = b.in.mem,
+        .place = b.in.mem,
+        .shared = b.in.mem,
+        .n_tokens = 4,
+        .top_k = 2,
+        .rows = 8,
+        .n = 8,
+    }, bad;
+
+#define BAD(field, value) \
+    WITH(halErrorInvalidValue, halopMoeCombine, field, value)
+    BAD(y, NULL);
+    BAD(parts, NULL);
+    BAD(weights, NULL);
+    BAD(place, NULL);
+    BAD(n_tokens, -1);
+    BAD(n_tokens, 1 << 20);
+    BAD(top_k, -1);
+    BAD(top_k, 1 << 20);
+    BAD(rows, -8);
+    BAD(rows, 1 << 20);
+    BAD(n, INT64_MAX);
+    BAD(y, b.in.mem);
+    BAD(place, at(&b.in, 2));
+    BAD(shared, at(&b.in, 2));
+#undef BAD
+    WITH(halErrorNotSupported, halopMoeCombine, in, halU8);
+    WITH(halErrorNotSupported, halopMoeCombine, in, halF16);
+    CONF_FAILS(c, halErrorInvalidValue, halopMoeCombine(NULL, NULL));
+    bad = good;
+    bad.n = 0;
+    CONF_OK(c, halopMoeCombine(&bad, NULL));
+    finish(c, &b);
+}
+
+void kx_cases_moe_refusals(struct conf_list *list)
+{
+    kx_add(list, halF32, " moe", permute, NULL, 0, "refuse.moe_permute");
+    kx_add(list, halF32, " moe", grouped, NULL, 0, "refuse.grouped_gemm");
+    kx_add(list, halF32, " moe", combine, NULL, 0, "refuse.moe_combine");
+}

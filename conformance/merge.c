@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * merge.c - `halcyon merge`: reports of shards, or of devices, into one.
+ *
+ * Invariant: what is written has each case of the plan on each device once; an
+ * overlap or a gap is refused with its name.
+ */
+#include <cjson/cJSON.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conformance/results.h"
+#include "conformance/runner.h"
+
+struct merge {
+    struct conf_results *in;
+    int n;
+    struct conf_past **all; /* every verdict, sorted */
+    size_t n_all;
+    int status; /* of the whole */
+};
+
+static int refuse(const char *what, const char *a, const char *b)
+{
+    fprintf(stderr, "halcyon merge: %s%s%s%s%s\n", what, *a ? ": " : "", a,
+            *b ? " and " : "", b);
+    return -1;
+}
+
+static void usage(FILE *to)
+{
+    fputs(
+        "usage: halcyon merge [--json FILE] A.json B.json ...\n"
+        "\n"
+        "Joins the reports of `halcyon conform --shard I/N`, or of several\n"
+        "devices, into one.  Cases that are there twice or not at all, other\n"
+        "plans and other seeds are refused.\n"
+        "\n"
+        "  --json FILE  where it goes (default: stdout)\n"
+        "\n"
+        "Exit status: that of the joint run, or 3 if it cannot be made.\n",
+        to);
+}
+
+/* ---- the checks ---------------------------------------------------------- */
+
+static int by_place(const void *a, const void *b)
+{
+    const struct conf_past *x = *(struct conf_past *const *)a;
+    const struct conf_past *y = *(struct conf_past *const *)b;
+    int order = strcmp(x->device, y->device);
+
+    return order ? order : strcmp(x->name, y->name);
+}
+
+/* Which report a verdict is of. */
+static const char *path_of(const struct merge *m, const struct conf_past *p)
+{
+    for (int i = 0; i < m->n; i++)
+        if (p >= m->in[i].at && p < m->in[i].at + m->in[i].n)
+            return m->in[i].path;
+    return "";
+}
+
+static int gather(struct merge *m)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < m->n; i++)
+        n += m->in[i].n;
+    m->all = calloc(n, sizeof *m->all);
+    if (!m->all)
+        return refuse("out of memory", "", "");
+    for (int i = 0; i < m->n; i++)
+        for (size_t k = 0; k < m->in[i].n; k++)
+            m->all[m->n_all++] = &m->in[i].at[k];
+    qsort(m->all, m->n_all, sizeof *m->all, by_place);
+    for (size_t i = 1; i < m->n_all; i++) {
+        char what[300];
+
+        if (by_place(&m->all[i - 1], &m->all[i]))
+            continue;
+        snprintf(what, sizeof what, "%.63s %.160s has two verdicts",
+                 m->all[i]->device, m->all[i]->name);
+        return refuse(what, path_of(m, m->all[i - 1]), path_of(m, m->all[i]));
+    }
+    return 0;
+}
+
+static const char *driver_of(const struct conf_results *r, const char *device)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(r->root, "devices"))
+    {
+        const char *name =
+            cJSON_GetStringValue(cJSON_GetObjectItem(item, "name"));
+
+        if (name && !strcmp(name, device))
+            return cJSON_GetStringValue(cJSON_GetObjectItem(item, "driver"));
+    }
+    return NULL;
+}
+
+/* One plan, one seed, and the same driver behind the same name. */
+static int check_kin(const struct merge *m)
+{
+    const struct conf_results *a = &m->in[0];
+
+    for (int i = 0; i < m->n; i++) {
+        const struct conf_results *b = &m->in[i];
+        const cJSON *item;
+
+        if (!b->plan_hash[0])
+            return refuse("it does not tell its plan", b->path, "");
+        if (strcmp(a->plan_hash, b->plan_hash))
+            return refuse("they are of different plans", a->path, b->path);
+        if (a->seed != b->seed)
+            return refuse("they are of different seeds", a->path, b->path);
+        cJSON_ArrayForEach(item, cJSON_GetObjectItem(b->root, "devices"))
+        {
+            const char *name =
+                cJSON_GetStringValue(cJSON_GetObjectItem(item, "name"));
+
+            for (int k = 0; k < i && name; k++) {
+                const char *x = driver_of(&m->in[k], name);
+                const char *y = driver_of(b, name);
+
+                if (x && y && strcmp(x, y))
+                    return refuse("one device with two drivers", m->in[k].path,
+                                  b->path);
+            }
+        }
+    }
+    return 0;
+}
+
+/* ---- the joint report ---------------------------------------------------- */
+
+/* The device's entry of the first report that has it, with new counts. */
+static void add_device(const struct merge *m, cJSON *devices, cJSON *summary,
+                       size_t from, size_t to)
+{
+    const char *name = m->all[from]->device;
+    unsigned of[CONF_VERDICT_COUNT] = { 0 };
+    cJSON *counts = cJSON_CreateObject(), *device = NULL, *item;
+
+    for (size_t i = from; i < to; i++)
+        of[m->all[i]->verdict]++;
+    cJSON_AddNumberToObject(counts, "planned", (double)(to - from));
+    for (int v = 0; v < CONF_VERDICT_COUNT; v++)
+        cJSON_AddNumberToObject(counts, conf_verdict_name((enum conf_verdict)v),
+                                of[v]);
+    for (int i = 0; i < m->n && !device; i++)
+        cJSON_ArrayForEach(item, cJSON_GetObjectItem(m->in[i].root, "devices"))
+        {
+            const char *is =
+                cJSON_GetStringValue(cJSON_GetObjectItem(item, "name"));
+
+            if (!device && is && !strcmp(is, name))
+                device = cJSON_Duplicate(item, 1);
+        }
+    if (!device)
+        device = cJSON_CreateObject();
+    cJSON_DeleteItemFromObject(device, "summary");
+    cJSON_AddItemToObject(device, "summary", cJSON_Duplicate(counts, 1));
+    cJSON_AddItemToArray(devices, device);
+    cJSON_AddItemToObject(summary, name, counts);
+}
+
+static void join_status(struct merge *m)
+{
+    int bad = 0, unrun = 0;
+
+    for (size_t i = 0; i < m->n_all; i++) {
+        bad |= !conf_verdict_ok(m->all[i]->verdict);
+        unrun |= m->all[i]->verdict == CONF_MISSING ||
+                 m->all[i]->verdict == CONF_SKIPPED;
+    }
+    for (int i = 0; i < m->n; i++)
+        unrun |= m->in[i].exit_status == CONF_EXIT_UNRUN;
+    m->status = unrun ? CONF_EXIT_UNRUN : bad ? CONF_EXIT_NOT : CONF_EXIT_OK;
+}
+
+static cJSON *join_left_out(const struct merge *m)
+{
+    cJSON *left = cJSON_CreateObject();
+
+    for (int i = 0; i < m->n; i++) {
+        const struct conf_results *r = &m->in[i];
+
+        for (size_t k = 0; k < r->n_left_out; k++) {
+            const char *device = r->left_out[k].device;
+            cJSON *names = cJSON_GetObjectItemCaseSensitive(left, device);
+
+            if (!names)
+                names = cJSON_AddArrayToObject(left, device);
+            cJSON_AddItemToArray(names,
+                                 cJSON_CreateString(r->left_out[k].name));
+        }
+    }
+    return left;
+}
+
+static char *join(struct merge *m)
+{
+    static const char *const results[] = { "conformant", "not conformant",
+                                           "usage", "incomplete" };
+    static const char *const copied[] = { "schema", "version", "started",
+                                          "seed",   "plan",    "environment" };
+    cJSON *root = cJSON_CreateObject(), *devices, *summary, *cases, *from;
+    char *text, *line = NULL;
+    double seconds = 0;
+
+    for (size_t i = 0; i < sizeof copied / sizeof *copied; i++)
+        if (cJSON_HasObjectItem(m->in[0].root, copied[i]))
+            cJSON_AddItemToObject(
+                root, copied[i],
+                cJSON_Duplicate(cJSON_GetObjectItem(m->in[0].root, copied[i]),
+                                1));
+    cJSON_AddStringToObject(root, "result", results[m->status]);
+    cJSON_AddNumberToObject(root, "exit_status", m->status);
+    cJSON_AddNumberToObject(root, "planned", (double)m->n_all);
+    from = cJSON_AddArrayToObject(root, "merged_from");
+    for (int i = 0; i < m->n; i++) {
+        const cJSON *s = cJSON_GetObjectItem(m->in[i].root, "seconds");
+
+        cJSON_AddItemToArray(from, cJSON_CreateString(m->in[i].path));
+        seconds += cJSON_IsNumber(s) ? s->valuedouble : 0;
+    }
+    cJSON_AddNumberToObject(root, "seconds", seconds);
+    cJSON_AddItemToObject(root, "left_out", join_left_out(m));
+    devices = cJSON_AddArrayToObject(root, "devices");
+    summary = cJSON_AddObjectToObject(root, "summary");
+    cases = cJSON_AddArrayToObject(root, "cases");
+    for (size_t i = 0, k; i < m->n_all; i = k) {
+        for (k = i;
+             k < m->n_all && !strcmp(m->all[i]->device, m->all[k]->device); k++)
+            cJSON_AddItemReferenceToArray(cases, m->all[k]->item);
+        add_device(m, devices, summary, i, k);
+    }
+    text = cJSON_Print(root);
+    cJSON_Delete(root);
+    if (text && asprintf(&line, "%s\n", text) < 0)
+        line = NULL;
+    cJSON_free(text);
+    return line;
+}
+
+/* What was joined is read again as any report would be: whole, or refused. */
+static int check_joint(const char *text)
+{
+    struct conf_results joint;
+    char error[CONF_RESULTS_ERROR] = "";
+    int st = conf_results_parse(&joint, "the joint report", text, strlen(text),
+                                error);
+
+    if (!st)
+        st = conf_results_whole(&joint, error);
+    conf_results_release(&joint);
+    return st ? refuse(error, "", "") : 0;
+}
+
+static int merge_all(struct merge *m, char **paths, const char *out)
+{
+    char error[CONF_RESULTS_ERROR] = "";
+    struct conf_outfile file = { 0 };
+    char *text;
+    int st;
+
+    for (; paths[m->n]; m->n++) {
+        if (conf_results_read(&m->in[m->n], paths[m->n], error)) {
+            conf_results_release(&m->in[m->n]);
+            return refuse(error, "", "");
+        }
+    }
+    if (check_kin(m) || gather(m))
+        return -1;
+    join_status(m);
+    text = join(m);
+    st = !text || check_joint(text) || conf_outfile_open(&file, out) ||
+         conf_outfile_finish(&file, text);
+    free(text);
+    return st ? -1 : 0;
+}
+
+int conf_merge_command(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "json", required_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    struct merge m = { 0 };
+    const char *out = "-";
+    int option, st;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (option == 'j') {
+            out = optarg;
+        } else if (option == 'h') {
+            usage(stdout);
+            return CONF_EXIT_OK;
+        } else {
+            return CONF_EXIT_USAGE;
+        }
+    }
+    if (optind == argc) {
+        usage(stderr);
+        return CONF_EXIT_USAGE;
+    }
+    m.in = calloc((size_t)(argc - optind), sizeof *m.in);
+    st = m.in ? merge_all(&m, argv + optind, out) : -1;
+    for (int i = 0; i < m.n; i++)
+        conf_results_release(&m.in[i]);
+    free(m.in);
+    free(m.all);
+    return st ? CONF_EXIT_UNRUN : m.status;
+}

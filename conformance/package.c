@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * package.c - writes the package of a run.  The folder is made under another
+ * name and renamed: it is there whole, or not at all.
+ */
+#include "conformance/package.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "conformance/runner.h"
+#include "conformance/sha256.h"
+
+/* The stock kernels, as they are embedded. */
+extern const unsigned char hal_stock_halbin[], hal_stock_halbin_end[];
+
+struct package {
+    char *dir; /* the name that it has meanwhile */
+    cJSON *files;
+};
+
+static int complain(const char *path, const char *what)
+{
+    fprintf(stderr, "halcyon conform: %s: %s\n", path, what);
+    return -1;
+}
+
+static void add_hash(cJSON *o, const char *key, const void *data, size_t size)
+{
+    char hash[CONF_SHA256_TEXT];
+
+    conf_sha256(data, size, hash);
+    cJSON_AddStringToObject(o, key, hash);
+}
+
+/* Takes the text. */
+static int put_file(struct package *p, const char *name, char *text)
+{
+    char *path = NULL;
+    cJSON *entry;
+    size_t size;
+    int fd = -1, st = -1;
+
+    if (!text || asprintf(&path, "%s/%s", p->dir, name) < 0) {
+        free(text);
+        return complain(p->dir, "out of memory");
+    }
+    size = strlen(text);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        st = conf_write_all(fd, text, size) || fsync(fd) ? -1 : 0;
+    if (st)
+        complain(path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    if (!st && p->files) {
+        entry = cJSON_AddObjectToObject(p->files, name);
+        cJSON_AddNumberToObject(entry, "bytes", (double)size);
+        add_hash(entry, "sha256", text, size);
+    }
+    free(path);
+    free(text);
+    return st;
+}
+
+/* ---- what the manifest says ---------------------------------------------- */
+
+static void add_host(cJSON *root)
+{
+    cJSON *host = cJSON_AddObjectToObject(root, "host");
+    struct utsname u;
+
+    if (uname(&u))
+        return;
+    cJSON_AddStringToObject(host, "system", u.sysname);
+    cJSON_AddStringToObject(host, "release", u.release);
+    cJSON_AddStringToObject(host, "version", u.version);
+    cJSON_AddStringToObject(host, "machine", u.machine);
+    cJSON_AddNumberToObject(host, "processors",
+                            (double)sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static void add_program(cJSON *root)
+{
+    cJSON *o = cJSON_AddObjectToObject(root, "program");
+    char error[CONF_RESULTS_ERROR], version[32];
+    size_t size = 0;
+    char *self =
+        conf_read_file("/proc/self/exe", CONF_PACKAGE_FILE_MAX, &size, error);
+
+    snprintf(version, sizeof version, "%d.%d.%d", HAL_VERSION_MAJOR,
+             HAL_VERSION_MINOR, HAL_VERSION_PATCH);
+    cJSON_AddStringToObject(o, "version", version);
+    if (self)
+        add_hash(o, "sha256", self, size);
+    free(self);
+    add_hash(o, "stock_kernels_sha256", hal_stock_halbin,
+             (size_t)(hal_stock_halbin_end - hal_stock_halbin));
+}
+
+/* Packs are known by their index, which holds the hashes of their files. */
+static void add_golden(cJSON *root, const struct conf_settings *set)
+{
+    cJSON *list = cJSON_AddArrayToObject(root, "golden");
+
+    for (int i = 0; i < set->golden.n; i++) {
+        char path[4096], error[CONF_RESULTS_ERROR];
+        size_t size = 0;
+        char *text;
+
+        snprintf(path, sizeof path, "%s/index.json", set->golden.at[i]);
+        text = conf_read_file(path, CONF_PACKAGE_FILE_MAX, &size, error);
+        if (text) {
+            cJSON *o = cJSON_CreateObject();
+
+            add_hash(o, "index_sha256", text, size);
+            cJSON_AddItemToArray(list, o);
+        }
+        free(text);
+    }
+}
+
+static char *manifest_text(const struct conf_run *run, struct package *p)
+{
+    cJSON *root = cJSON_CreateObject(), *devices;
+    char *text, *line = NULL;
+
+    cJSON_AddStringToObject(root, "schema", CONF_PACKAGE_SCHEMA);
+    cJSON_AddStringToObject(root, "started", run->started);
+    cJSON_AddStringToObject(root, "plan_hash", run->plan_hash);
+    cJSON_AddNumberToObject(root, "seed", (double)run->set->seed);
+    add_host(root);
+    add_program(root);
+    add_golden(root, run->set);
+    devices = cJSON_AddArrayToObject(root, "devices");
+    for (int i = 0; i < run->n_targets; i++) {
+        const struct conf_device *d = &run->targets[i].device;
+        cJSON *o = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(o, "name", d->name);
+        cJSON_AddStringToObject(o, "driver", d->driver);
+        cJSON_AddItemToArray(devices, o);
+    }
+    cJSON_AddItemToObject(root, "files", p->files);
+    p->files = NULL;
+    text = cJSON_Print(root);
+    cJSON_Delete(root);
+    if (text && asprintf(&line, "%s\n", text) < 0)
+        line = NULL;
+    cJSON_free(text);
+    return line;
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+static int put_expects(struct package *p, const struct conf_settings *set)
+{
+    for (int i = 0; i < set->expect.n; i++) {
+        char name[32], error[CONF_RESULTS_ERROR];
+        size_t size = 0;
+        char *text = conf_read_file(set->expect.at[i], CONF_PACKAGE_FILE_MAX,
+                                    &size, error);
+
+        snprintf(name, sizeof name, "expect-%d.txt", i + 1);
+        if (!text)
+            return complain(error, "it has gone");
+        if (put_file(p, name, text))
+            return -1;
+    }
+    return 0;
+}
+
+static void remove_all(const char *dir)
+{
+    static const char *const names[] = { CONF_PACKAGE_RESULT,
+                                         CONF_PACKAGE_MANIFEST, "report.html",
+                                         "report.tap", "junit.xml" };
+    char path[4200];
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        unlink(path);
+    }
+    for (int i = 1; i < 100; i++) {
+        snprintf(path, sizeof path, "%s/expect-%d.txt", dir, i);
+        if (unlink(path))
+            break;
+    }
+    rmdir(dir);
+}
+
+int conf_package_open(const struct conf_settings *set)
+{
+    if (!set->package)
+        return 0;
+    /* Made now, so that a place that cannot be written costs no run; an empty
+     * folder is what the finished one can be renamed onto. */
+    if (mkdir(set->package, 0777) && errno != EEXIST)
+        return complain(set->package, strerror(errno));
+    if (access(set->package, W_OK))
+        return complain(set->package, strerror(errno));
+    if (rmdir(set->package))
+        return complain(set->package,
+                        errno == ENOTEMPTY || errno == EEXIST
+                            ? "--package wants a new or an empty folder"
+                            : strerror(errno));
+    return 0;
+}
+
+int conf_package_write(const struct conf_run *run)
+{
+    const char *to = run->set->package;
+    struct package p = { 0 };
+    size_t n;
+    int st = -1;
+
+    if (!to)
+        return 0;
+    n = strlen(to);
+    while (n > 1 && to[n - 1] == '/')
+        n--;
+    if (asprintf(&p.dir, "%.*s.%ld.tmp", (int)n, to, (long)getpid()) < 0)
+        return complain(to, "out of memory");
+    p.files = cJSON_CreateObject();
+    if (mkdir(p.dir, 0777))
+        complain(p.dir, strerror(errno));
+    else if (!put_file(&p, CONF_PACKAGE_RESULT, conf_report_json(run)) &&
+             !put_file(&p, "report.html", conf_report_html(run)) &&
+             !put_file(&p, "report.tap", conf_report_tap(run)) &&
+             !put_file(&p, "junit.xml", conf_report_junit(run)) &&
+             !put_expects(&p, run->set) &&
+             !put_file(&p, CONF_PACKAGE_MANIFEST, manifest_text(run, &p)))
+        st = 0;
+    if (!st && rename(p.dir, to))
+        st = complain(to, strerror(errno));
+    if (st)
+        remove_all(p.dir);
+    cJSON_Delete(p.files);
+    free(p.dir);
+    return st;
+}

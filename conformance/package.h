@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * package.h - a run as a folder that can be handed on: result.json, the other
+ * reports, and manifest.json with the environment and the SHA-256 of each file.
+ */
+#ifndef CONFORMANCE_PACKAGE_H
+#define CONFORMANCE_PACKAGE_H
+
+#include "conformance/results.h"
+
+#define CONF_PACKAGE_SCHEMA   "halcyon.package/1"
+#define CONF_PACKAGE_MANIFEST "manifest.json"
+#define CONF_PACKAGE_RESULT   "result.json"
+#define CONF_PACKAGE_FILE_MAX ((size_t)512 << 20)
+
+/* Reads a package and checks all that it says of itself: 0, or -1 and why not.
+ * `seal`: the SHA-256 of its manifest. */
+int conf_package_check(const char *dir, struct conf_results *result,
+                       char seal[65], char error[CONF_RESULTS_ERROR]);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * settings_more.c - the options beyond those of a plain run, and which options
+ * exclude each other.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conformance/mutant.h"
+#include "conformance/runner.h"
+
+#define SHARDS_MAX 10000
+
+static int take_shard(struct conf_settings *s, const char *text)
+{
+    char end;
+
+    if (sscanf(text, "%5d/%5d%c", &s->shard, &s->shards, &end) != 2 ||
+        s->shard < 1 || s->shard > s->shards || s->shards > SHARDS_MAX)
+        return conf_settings_complain("--shard", text, "I/N, as in 2/3");
+    return 0;
+}
+
+static int take_budget(struct conf_settings *s, const char *text)
+{
+    static const struct {
+        const char *unit;
+        double ms;
+    } units[] = { { "", 1e3 }, { "s", 1e3 }, { "m", 6e4 }, { "h", 3.6e6 } };
+    char *end;
+    double value = strtod(text, &end);
+
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (end != text && !strcmp(end, units[i].unit))
+            s->budget_ms = value * units[i].ms;
+    if (!(s->budget_ms > 0 && s->budget_ms <= 1e9))
+        return conf_settings_complain("--budget", text,
+                                      "a time, as in 90s, 10m or 2h");
+    return 0;
+}
+
+int conf_settings_more(struct conf_settings *s, int option, const char *value)
+{
+    char end;
+
+    switch (option) {
+    case CONF_OPT_SELF_TEST:
+        s->self_test = 1;
+        return 0;
+    case CONF_OPT_MUTANT:
+        s->mutant_glob = value;
+        return 0;
+    case CONF_OPT_RESUME:
+        s->resume = value;
+        return *value ? 0
+                      : conf_settings_complain("--resume", value, "a folder");
+    case CONF_OPT_SHARD:
+        return take_shard(s, value);
+    case CONF_OPT_BUDGET:
+        return take_budget(s, value);
+    case CONF_OPT_EXPECT:
+        return conf_strings_add(&s->expect, value);
+    case CONF_OPT_RERUN:
+        if (sscanf(value, "%3d%c", &s->rerun, &end) != 1 || s->rerun < 0 ||
+            s->rerun > 100)
+            return conf_settings_complain("--rerun", value,
+                                          "a number from 0 to 100");
+        return 0;
+    case CONF_OPT_TAP:
+        s->tap = value;
+        return 0;
+    case CONF_OPT_PACKAGE:
+        s->package = value;
+        return *value ? 0
+                      : conf_settings_complain("--package", value, "a folder");
+    case CONF_OPT_HTML:
+        s->html = value;
+        return 0;
+    case CONF_OPT_HISTORY:
+        s->history = value;
+        return 0;
+    }
+    return -1; /* getopt has said why */
+}
+
+/* Each report has a file of its own. */
+static int check_outputs(const struct conf_settings *s)
+{
+    const char *const names[] = { "--json", "--junit", "--tap", "--html" };
+    const char *const files[] = { s->json, s->junit, s->tap, s->html };
+
+    for (size_t i = 0; i < 4; i++) {
+        if (!files[i])
+            continue;
+        if (i && s->list)
+            return conf_settings_complain(names[i], files[i],
+                                          "--list has no verdicts");
+        if (i && s->self_test)
+            return conf_settings_complain(names[i], files[i],
+                                          "--self-test writes --json");
+        for (size_t k = 0; k < i; k++) {
+            char rule[64];
+
+            snprintf(rule, sizeof rule, "%s names the same file", names[k]);
+            if (files[k] && !strcmp(files[i], files[k]))
+                return conf_settings_complain(names[i], files[i], rule);
+        }
+    }
+    return 0;
+}
+
+int conf_settings_check(struct conf_settings *s)
+{
+    if (check_outputs(s))
+        return -1;
+    if (s->self_test && (s->levels.n || s->globs.n || s->list))
+        return conf_settings_complain("--self-test", "",
+                                      "it has its own cases; --mutant chooses");
+    if (s->self_test &&
+        (s->resume || s->shards || s->budget_ms > 0 || s->expect.n || s->rerun))
+        return conf_settings_complain(
+            "--self-test", "",
+            "--resume, --shard, --budget, --expect, --rerun are of runs");
+    if (s->package && (s->self_test || s->list))
+        return conf_settings_complain("--package", s->package,
+                                      "it holds the verdicts of a run");
+    if (s->history && s->budget_ms <= 0)
+        return conf_settings_complain("--history", s->history,
+                                      "it orders what --budget chooses");
+    if (s->mutant_glob && !s->self_test) {
+        s->mutant = conf_mutant_find(s->mutant_glob);
+        if (!s->mutant)
+            return conf_settings_complain(
+                "--mutant", s->mutant_glob,
+                "no such mutant; --self-test --verbose shows them");
+    }
+    return 0;
+}

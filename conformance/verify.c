@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verify.c - `halcyon verify DIR`: whether a package is what was written, and
+ * whether what was written proves anything.
+ */
+#include <dirent.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conformance/package.h"
+#include "conformance/runner.h"
+#include "conformance/sha256.h"
+
+#define MANIFEST_MAX ((size_t)1 << 20)
+
+static int refuse(char error[CONF_RESULTS_ERROR], const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static int refuse(char error[CONF_RESULTS_ERROR], const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(error, CONF_RESULTS_ERROR, format, ap);
+    va_end(ap);
+    return -1;
+}
+
+static const char *text_of(const cJSON *object, const char *key)
+{
+    const char *text =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+
+    return text ? text : "";
+}
+
+/* One name, without a way out of the folder. */
+static int is_plain(const char *name)
+{
+    return name && *name && *name != '.' && !strchr(name, '/') &&
+           strlen(name) < 64;
+}
+
+static int check_file(const char *dir, const cJSON *entry,
+                      char error[CONF_RESULTS_ERROR])
+{
+    char path[4200], hash[CONF_SHA256_TEXT];
+    const char *name = entry->string;
+    size_t size = 0;
+    char *data;
+
+    if (!is_plain(name))
+        return refuse(error, "%.200s: files: '%.60s' is no plain name", dir,
+                      name ? name : "");
+    snprintf(path, sizeof path, "%.4000s/%s", dir, name);
+    data = conf_read_file(path, CONF_PACKAGE_FILE_MAX, &size, error);
+    if (!data)
+        return -1;
+    conf_sha256(data, size, hash);
+    free(data);
+    if (strcmp(hash, text_of(entry, "sha256")))
+        return refuse(error, "%.300s: it was edited: its SHA-256 is another",
+                      path);
+    return 0;
+}
+
+/* Nothing beside what the manifest names. */
+static int check_strays(const char *dir, const cJSON *files,
+                        char error[CONF_RESULTS_ERROR])
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    int st = 0;
+
+    if (!d)
+        return refuse(error, "%.300s: it cannot be listed", dir);
+    while ((e = readdir(d)) && !st) {
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+            !strcmp(e->d_name, CONF_PACKAGE_MANIFEST))
+            continue;
+        if (!cJSON_GetObjectItemCaseSensitive(files, e->d_name))
+            st = refuse(error, "%.200s/%.60s is not in the manifest", dir,
+                        e->d_name);
+    }
+    closedir(d);
+    return st;
+}
+
+/* Manifest and result tell of the same run. */
+static int check_kin(const char *dir, const cJSON *manifest,
+                     const struct conf_results *r,
+                     char error[CONF_RESULTS_ERROR])
+{
+    const cJSON *mine = cJSON_GetObjectItemCaseSensitive(manifest, "devices");
+    const cJSON *theirs = cJSON_GetObjectItemCaseSensitive(r->root, "devices");
+    const cJSON *seed = cJSON_GetObjectItemCaseSensitive(manifest, "seed");
+    int n = cJSON_GetArraySize(mine);
+
+    if (strcmp(text_of(manifest, "plan_hash"), r->plan_hash))
+        return refuse(error, "%.200s: manifest and result are of two plans",
+                      dir);
+    if (!cJSON_IsNumber(seed) || seed->valuedouble != (double)r->seed ||
+        strcmp(text_of(manifest, "started"), text_of(r->root, "started")))
+        return refuse(error, "%.200s: manifest and result are of two runs",
+                      dir);
+    if (n < 1 || n != cJSON_GetArraySize(theirs))
+        return refuse(error, "%.200s: manifest and result list other devices",
+                      dir);
+    for (int i = 0; i < n; i++) {
+        const cJSON *a = cJSON_GetArrayItem(mine, i);
+        const cJSON *b = cJSON_GetArrayItem(theirs, i);
+
+        if (strcmp(text_of(a, "name"), text_of(b, "name")) ||
+            strcmp(text_of(a, "driver"), text_of(b, "driver")))
+            return refuse(
+                error, "%.200s: manifest and result list other devices", dir);
+    }
+    return 0;
+}
+
+/* No device without a single pass, no case without a verdict. */
+static int check_counts(const char *dir, const struct conf_results *r,
+                        char error[CONF_RESULTS_ERROR])
+{
+    for (size_t i = 0, k; i < r->n; i = k) {
+        unsigned passes = 0, missing = 0;
+
+        for (k = i; k < r->n && !strcmp(r->at[i].device, r->at[k].device);
+             k++) {
+            passes += r->at[k].verdict == CONF_PASS;
+            missing += r->at[k].verdict == CONF_MISSING ||
+                       r->at[k].verdict == CONF_SKIPPED;
+        }
+        if (missing)
+            return refuse(error, "%.200s: %u cases of %.63s have no result",
+                          dir, missing, r->at[i].device);
+        if (!passes)
+            return refuse(error, "%.200s: nothing passed on %.63s", dir,
+                          r->at[i].device);
+    }
+    return 0;
+}
+
+static int check_all(const char *dir, const cJSON *manifest,
+                     struct conf_results *result,
+                     char error[CONF_RESULTS_ERROR])
+{
+    const cJSON *files = cJSON_GetObjectItemCaseSensitive(manifest, "files");
+    const cJSON *entry;
+    char path[4200];
+
+    if (strcmp(text_of(manifest, "schema"), CONF_PACKAGE_SCHEMA))
+        return refuse(error, "%.200s: schema: want %s, got '%.60s'", dir,
+                      CONF_PACKAGE_SCHEMA, text_of(manifest, "schema"));
+    if (!cJSON_GetObjectItemCaseSensitive(files, CONF_PACKAGE_RESULT))
+        return refuse(error, "%.200s: files: no " CONF_PACKAGE_RESULT, dir);
+    cJSON_ArrayForEach(entry, files)
+    {
+        if (check_file(dir, entry, error))
+            return -1;
+    }
+    if (check_strays(dir, files, error))
+        return -1;
+    snprintf(path, sizeof path, "%.4000s/" CONF_PACKAGE_RESULT, dir);
+    if (conf_results_read(result, path, error) ||
+        conf_results_whole(result, error))
+        return -1;
+    return check_kin(dir, manifest, result, error) ||
+                   check_counts(dir, result, error)
+               ? -1
+               : 0;
+}
+
+int conf_package_check(const char *dir, struct conf_results *result,
+                       char seal[65], char error[CONF_RESULTS_ERROR])
+{
+    char path[4200];
+    size_t size = 0;
+    cJSON *manifest;
+    char *text;
+    int st;
+
+    memset(result, 0, sizeof *result);
+    snprintf(path, sizeof path, "%.4000s/" CONF_PACKAGE_MANIFEST, dir);
+    text = conf_read_file(path, MANIFEST_MAX, &size, error);
+    if (!text)
+        return -1;
+    conf_sha256(text, size, seal);
+    manifest = cJSON_ParseWithLength(text, size);
+    free(text);
+    if (!manifest)
+        return refuse(error, "%.300s: no JSON", path);
+    st = check_all(dir, manifest, result, error);
+    cJSON_Delete(manifest);
+    return st;
+}
+
+static void usage(FILE *to)
+{
+    fputs("usage: halcyon verify [--seal SHA256] DIR\n"
+          "\n"
+          "Checks a package of `halcyon conform --package DIR`: every file is\n"
+          "as it was written, every planned case has a verdict, the counts\n"
+          "are those of the cases, and something passed on each device.\n"
+          "\n"
+          "  --seal SHA256  the hash of its manifest, from a place you trust\n"
+          "\n"
+          "Exit status: 0 it is good (whatever its result), 1 it is not.\n",
+          to);
+}
+
+int conf_verify_command(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "seal", required_argument, NULL, 's' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    char seal[65] = "", error[CONF_RESULTS_ERROR] = "";
+    const char *want = NULL;
+    struct conf_results r;
+    int option, st;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (option == 's') {
+            want = optarg;
+        } else if (option == 'h') {
+            usage(stdout);
+            return 0;
+        } else {
+            return CONF_EXIT_USAGE;
+        }
+    }
+    if (optind + 1 != argc) {
+        usage(stderr);
+        return CONF_EXIT_USAGE;
+    }
+    st = conf_package_check(argv[optind], &r, seal, error);
+    if (!st && want && strcasecmp(want, seal))
+        st = refuse(error, "%.300s: its seal is %s", argv[optind], seal);
+    if (st)
+        fprintf(stderr, "halcyon verify: %s\n", error);
+    else
+        printf("good: %s, %zu cases; seal %s\n", text_of(r.root, "result"), r.n,
+               seal);
+    conf_results_release(&r);
+    return st ? 1 : 0;
+}

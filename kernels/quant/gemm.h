@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gemm.h - y[m][n] = x[m][k] . w[n][k]^T (+ bias[n]) with quantised weights, by
+ * tiles of floats that are dequantised once.  Any shape: tiles are padded with
+ * zeros when they are packed, and stored by what is inside.  The tiling is
+ * gemm.k's: MB x NB a group on CPUs, BM x BN on GPUs.
+ *
+ * The including kernel defines NAME, Q_Y, Q_XS, Q_WS, Q_XLD, Q_WLD and Q_MORE
+ * as for gemv.h (where HAL_WIDE, weights whose rows lie along n have Q_W1(col,
+ * k), one of them, instead of Q_WLD), and:
+ *
+ * Q_SPLIT: products of so many k, a multiple of 16, are summed in f32 before
+ * Q_MERGE and Q_TERM; at most 256.
+ *
+ * Q_SUM: the type of the sum that waits, float or int.
+ *
+ * Q_MERGE(at, v, first, row, col, k0): where HAL_WIDE, adds the 16 sums v of a
+ * row to cs[at]..., or sets them if `first`.
+ *
+ * Q_TERM(f, row, col, k0): elsewhere, what one sum becomes, a Q_SUM.
+ *
+ * Q_PUT(at, sum, row, col): stores y[at].
+ *
+ * row and col may lie past the end in Q_MERGE and Q_TERM, where nothing of it
+ * is kept.  16 columns from a multiple of 16 have one k0 and one scale.
+ */
+#ifndef Q_MORE
+#define Q_MORE
+#endif
+#define PARAMS                                                  \
+    Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n), \
+        ARG(uint, depth), ARG(uint, flags), ARG(uint, units) Q_MORE
+
+#ifdef HAL_WIDE
+#include "quant/tile.h"
+
+#if defined(HAL_V4)
+#define MR 12
+#define NV 2
+#define MB 192
+#define NB 256
+#elif defined(HAL_V3)
+#define MR 6
+#define NV 1
+#define MB 192
+#define NB 256
+#elif defined(HAL_CPU)
+#define MR 2
+#define NV 1
+#define MB 128
+#define NB 128
+#else /* OpenCL: 26 KiB of LOCAL memory in all */
+#define MR 8
+#define NV 2
+#define MB 16
+#define NB 32
+#endif
+#define NR (16 * NV)
+#ifdef HAL_CPU
+#define KC Q_SPLIT
+#else
+#define KC 128
+#endif
+
+/* as: MB / MR panels of KC x MR, and the 16 floats that scatter may overrun */
+KERNEL(NAME, PARAMS, LOCAL(float, as, MB *KC + 16), LOCAL(float, bs, NB *KC),
+       LOCAL(Q_SUM, cs, MB *NB))
+{
+    /* Tiles as large as fit, smaller while that leaves units idle. */
+    idx mb = MB, nb = NB;
+    for (int i = 0; i < 4; i++) {
+        idx tiles = ((m + mb - 1) / mb) * ((n + nb - 1) / nb);
+        if (tiles >= 3 * IDX(units))
+            break;
+        if (nb > 2 * NR && (nb >= mb || m <= mb / 2))
+            nb = nb / 2;
+        else if (mb > 4 * MR)
+            mb = mb / 2;
+    }
+    mb = (mb + MR - 1) / MR * MR;
+    idx tm = (m + mb - 1) / mb, tn = (n + nb - 1) / nb;
+    /* Group g's share of the tiles, for any number of groups. */
+    idx base = tm * tn / GRID_X, rest = tm * tn % GRID_X;
+    idx t0 = base * GROUP_X + MIN(IDX(GROUP_X), rest);
+    idx t1 = t0 + base + (IDX(GROUP_X) < rest ? 1 : 0);
+
+    for (idx tile = t0; tile < t1; tile++) {
+        idx row0 = tile % tm * mb, col0 = tile / tm * nb;
+        idx rows = MIN(IDX(m) - row0, mb), cols = MIN(IDX(n) - col0, nb);
+        for (idx k0 = 0; k0 < depth; k0 += KC) {
+            idx len = MIN(IDX(depth) - k0, IDX(KC));
+            idx kc = (len + 15) / 16 * 16;
+#ifdef Q_W1
+            for (idx c = 0; c < cols; c += NR)
+                for (idx kk = 0; kk < kc; kk++)
+                    for (idx j = c; j < c + NR; j++) {
+                        float v = 0.0f;
+                        if (kk < len && j < cols)
+                            v = Q_W1(col0 + j, k0 + kk);
+                        bs[c * KC + kk * NR + j - c] = v;
+                    }
+#else
+            for (idx c = 0; c < cols; c += NR)
+                VSTEPS(kk, k, len)
+            UNROLL for (int j = 0; j < NV; j++)
+                        PACK(bs[c * KC + kk * NR + 16 * j], 16, NR, Q_WLD,
+                             col0 + c + 16 * j, n, k0 + kk, k)
+#endif
+            for (idx r1 = 0; r1 < rows; r1 += MR)
+                VSTEPS(kk, k, len)
+            PACK(as[r1 * KC + kk * MR], MR, MR, Q_XLD, row0 + r1, m, k0 + kk, k)
+            for (idx c = 0; c < cols; c += NR)
+                for (idx r1 = 0; r1 < rows; r1 += MR) {
+                    v16 acc[MR][NV];
+                    UNROLL for (int r = 0; r < MR; r++)
+                        UNROLL for (int j = 0; j < NV; j++) acc[r][j] =
+                            v16_zero();
+                    for (idx kk = 0; kk < kc; kk++) {
+                        v16 bv[NV];
+                        UNROLL for (int j = 0; j < NV; j++) bv[j] =
+                            LDL16(bs, c * KC + kk * NR + 16 * j);
+                        UNROLL for (int r = 0; r < MR; r++)
+                        {
+                            float av = as[r1 * KC + kk * MR + r];
+                            UNROLL for (int j = 0; j < NV; j++) acc[r][j] =
+                                v16_fmas(acc[r][j], bv[j], av);
+                        }
+                    }
+                    UNROLL for (int r = 0; r < MR; r++) UNROLL for (int j = 0;
+                                                                    j < NV; j++)
+                        Q_MERGE((r1 + r) * NB + c + 16 * j, acc[r][j], k0 == 0,
+                                row0 + r1 + r, col0 + c + 16 * j, k0)
+                }
+        }
+        for (idx r = 0; r < rows; r++)
+            for (idx c = 0; c < cols; c++) {
+                Q_SUM sum = 0;
+                if (depth != 0u)
+                    sum = cs[r * NB + c];
+                Q_PUT((row0 + r) * n + col0 + c, sum, row0 + r, col0 + c)
+            }
+    }
+}
+
+#else
+
+/* TM x 16 sums a thread; BK divides a tile's loads evenly. */
+#define TM 4
+#define BK 16
+#if GROUP >= 256
+#define BM 128
+#define BN 128
+#else
+#define BM 64
+#define BN 64
+#endif
+#define COLS (BN / 16)
+#if GROUP != BM / TM * COLS
+#error GROUP must be BM / TM * BN / 16
+#endif
+
+/* A thread's share of a tile of ROWS x BK, k slowest in LOCAL memory. */
+#define FILL(TO, ROWS, LOAD, first, limit)                     \
+    EACH(t)                                                    \
+    UNROLL for (uint e = 0u; e < UINT(ROWS * BK / GROUP); e++) \
+    {                                                          \
+        idx at = t + e * GROUP, r = at / BK, kk = at % BK;     \
+        float v = 0.0f;                                        \
+        if ((first) + r < limit && k0 + kk < depth)            \
+            v = LOAD((first) + r, k0 + kk, 1);                 \
+        TO[kk * ROWS + r] = v;                                 \
+    }
+
+KERNEL(NAME, PARAMS, LOCAL(float, as, BK *BM), LOCAL(float, bs, BK *BN),
+       PRIV(v16, acc, TM), PRIV(Q_SUM, tot, TM * 16))
+{
+    idx tm = (m + BM - 1) / BM, tn = (n + BN - 1) / BN;
+    for (idx tile = GROUP_X; tile < tm * tn; tile += GRID_X) {
+        idx row0 = tile % tm * BM, col0 = tile / tm * BN;
+        EACH(t)
+        {
+            UNROLL for (int r = 0; r < TM; r++) MY(acc)[r] = v16_zero();
+            UNROLL for (int r = 0; r < TM * 16; r++) MY(tot)[r] = 0;
+        }
+        for (idx k0 = 0; k0 < depth; k0 += BK) {
+            FILL(as, BM, Q_XLD, row0, m)
+            FILL(bs, BN, Q_WLD, col0, n)
+            SYNC;
+            EACH(t)
+            {
+                idx r0 = t / COLS * TM, c0 = t % COLS * 16;
+                for (idx kk = 0; kk < BK; kk++) {
+                    v16 bv = LDL16(bs, kk * BN + c0);
+                    UNROLL for (int r = 0; r < TM; r++) MY(acc)[r] =
+                        v16_fmas(MY(acc)[r], bv, as[kk * BM + r0 + r]);
+                }
+                if ((k0 + BK) % Q_SPLIT == 0 || k0 + BK >= depth) {
+                    idx block = k0 / Q_SPLIT * Q_SPLIT;
+                    UNROLL for (int r = 0; r < TM; r++)
+                    {
+                        UNROLL for (int j = 0; j < 16; j++)
+                            MY(tot)[r * 16 + j] +=
+                            Q_TERM(v16_get(MY(acc)[r], j), row0 + r0 + r,
+                                   col0 + c0, block);
+                        MY(acc)[r] = v16_zero();
+                    }
+                }
+            }
+            SYNC;
+        }
+        EACH(t) UNROLL for (int r = 0; r < TM; r++)
+        {
+            idx row = row0 + t / COLS * TM + r;
+            UNROLL for (int j = 0; j < 16; j++)
+            {
+                idx col = col0 + t % COLS * 16 + j;
+                if (row < m && col < n)
+                    Q_PUT(row * n + col, MY(tot)[r * 16 + j], row, col)
+            }
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * int8_sums.h - int8 by int8 with exact 32-bit sums, for gemv.h and gemm.h.
+ * Products are at most 2^14, so that a float holds the sum of 1024 exactly:
+ * they are added as floats, and every block of fewer becomes an int.
+ * flags: 32 x has scales, 64 w has, 128 there is an integer bias.
+ */
+#define Q_XS             IN(i8, x), IN(f32, x_scale)
+#define Q_WS             IN(i8, w), IN(f32, w_scale), IN(i32, i_bias)
+#define Q_XLD(row, i, k) VLD(i8, x, (row)*IDX(depth) + (i), k)
+#define Q_WLD(row, i, k) VLD(i8, w, (row)*IDX(depth) + (i), k)
+
+#define Q_SUM int
+#define Q_PUT(at, sum, row, col)               \
+    {                                          \
+        int i_ = sum;                          \
+        if ((flags & 128u) != 0u)              \
+            i_ += LD(i32, i_bias, col);        \
+        if (Q_Y_FORMAT == 3u) {                \
+            ST(u32, y32, at, UINT(i_));        \
+        } else {                               \
+            float v = FLOAT(i_);               \
+            if ((flags & 64u) != 0u)           \
+                v = v * LD(f32, w_scale, col); \
+            if ((flags & 32u) != 0u)           \
+                v = v * LD(f32, x_scale, row); \
+            if (Q_BIAS)                        \
+                v += LD(f32, bias, col);       \
+            Q_STORE(at, v)                     \
+        }                                      \
+    }
+
+/* The lanes' sum: each is exact. */
+FN(int) int_sum(vec v)
+{
+#if defined(HAL_CPU)
+    int s = 0;
+    UNROLL for (int j = 0; j < 16; j++) s += INT(v16_get(v, j));
+    return s;
+#elif defined(HAL_WIDE)
+    int16 a = convert_int16(v);
+    int8 b = a.lo + a.hi;
+    int4 c = b.lo + b.hi;
+    return (c.x + c.y) + (c.z + c.w);
+#else
+    return INT(v);
+#endif
+}
+
+/* gemv.h: 128 products a lane, fewer a thread.  The group's sum goes by halves
+ * that floats hold exactly. */
+#define Q_BLOCK                        2048
+#define Q_ACC                          int
+#define Q_ZERO                         0
+#define Q_ADD(acc, part, row, col, k0) ((acc) + int_sum(part))
+#define Q_END(acc, at, row, col)                                \
+    {                                                           \
+        int all = acc;                                          \
+        float high = FLOAT(all >> 12), low = FLOAT(all & 4095); \
+        GROUP_SUM(high);                                        \
+        GROUP_SUM(low);                                         \
+        all = INT(high) * 4096 + INT(low);                      \
+        ONCE Q_PUT(at, all, row, col)                           \
+    }
+
+/* gemm.h */
+#define Q_SPLIT                 256
+#define Q_TERM(f, row, col, k0) INT(f)
+#if defined(HAL_CPU)
+#define Q_MERGE(at, v, first, row, col, k0)                       \
+    HAL_V                                                         \
+    {                                                             \
+        hal_vi *to_ = (hal_vi *)(cs + (at)) + hal_i;              \
+        hal_vi add_ = __builtin_convertvector((v).HAL_P, hal_vi); \
+        *to_ = (first) ? add_ : *to_ + add_;                      \
+    }
+#else
+#define Q_MERGE(at, v, first, row, col, k0) \
+    {                                       \
+        int16 add_ = convert_int16(v);      \
+        if (!(first))                       \
+            add_ += vload16(0, cs + (at));  \
+        vstore16(add_, 0, cs + (at));       \
+    }
+#endif

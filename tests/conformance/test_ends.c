@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_ends.c - how a run ends before its time: signals, a closed terminal, a
+ * reader that goes, a disk that is full, a device that is lost.  Always a clear
+ * word, a valid partial result, the right status, and no temporary file.
+ */
+#include "tests/conformance/run_test.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "conformance/list.h"
+#include "conformance/results.h"
+
+static void passes(struct conf *c)
+{
+    CONF_TRUE(c, 1);
+}
+
+/* Tells that it runs, and does not end. */
+static void waits(struct conf *c)
+{
+    const char *path = getenv("TEST_RUNS");
+
+    (void)c;
+    if (path)
+        close(open(path, O_WRONLY | O_CREAT, 0666));
+    while (1)
+        pause();
+}
+
+static const struct conf_case cases[] = {
+    { "end.a", passes, .levels = "core" },
+    { "end.b", passes, .levels = "core" },
+    { "end.waits", waits, .levels = "core", .limit_s = 600 },
+    { "end.z", passes, .levels = "core" },
+    { 0 },
+};
+
+static void family(struct conf_list *list, const struct conf_options *options)
+{
+    (void)options;
+    conf_list_add_table(list, cases);
+}
+
+/* ---- helpers ------------------------------------------------------------- */
+
+static int there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static void wait_for(const char *path)
+{
+    for (int i = 0; i < 60000 && !there(path); i++)
+        usleep(1000);
+    assert_true(there(path));
+}
+
+static void no_temporary_files(void)
+{
+    DIR *d = opendir(run_dir);
+    const struct dirent *e;
+
+    assert_non_null(d);
+    while ((e = readdir(d)))
+        if (strstr(e->d_name, ".tmp")) {
+            print_error("%s is left\n", e->d_name);
+            fail();
+        }
+    closedir(d);
+}
+
+static const char *verdict_in(const cJSON *json, const char *name)
+{
+    const cJSON *item = case_in(json, name);
+
+    return item ? string_of(item, "verdict") : "(none)";
+}
+
+/* What is finished counts, what is not is missing, and it all adds up. */
+static void is_partial(const char *path)
+{
+    char error[CONF_RESULTS_ERROR] = "";
+    struct conf_results r;
+    cJSON *json;
+
+    if (conf_results_read(&r, path, error)) {
+        print_error("%s\n", error);
+        fail();
+    }
+    assert_int_equal(r.exit_status, CONF_EXIT_UNRUN);
+    conf_results_release(&r);
+    json = read_json(path);
+    assert_string_equal(string_of(json, "result"), "incomplete");
+    assert_string_equal(verdict_in(json, "end.a"), "pass");
+    assert_string_equal(verdict_in(json, "end.b"), "pass");
+    assert_string_equal(verdict_in(json, "end.waits"), "missing");
+    assert_string_equal(verdict_in(json, "end.z"), "missing");
+    cJSON_Delete(json);
+}
+
+/* ---- tests --------------------------------------------------------------- */
+
+static void signals(void **state)
+{
+    static const int all[] = { SIGINT, SIGTERM, SIGHUP };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const char *args[] = { "conform", "--device",  "cpu:0", "--case",
+                               "end.*",   "--jobs",    "1",     "--json",
+                               NULL,      "--tap",     NULL,    "--resume",
+                               NULL,      "--package", NULL,    NULL };
+        char json[160], runs[160], resume[160], package[160], tap[160];
+        struct outcome o;
+        char *text;
+        int fd;
+        pid_t pid;
+
+        snprintf(json, sizeof json, "%s/i%zu.json", run_dir, i);
+        snprintf(tap, sizeof tap, "%s/i%zu.tap", run_dir, i);
+        snprintf(runs, sizeof runs, "%s/runs%zu", run_dir, i);
+        snprintf(resume, sizeof resume, "%s/resume%zu", run_dir, i);
+        snprintf(package, sizeof package, "%s/package%zu", run_dir, i);
+        args[8] = json;
+        args[10] = tap;
+        args[12] = resume;
+        args[14] = package;
+        setenv("TEST_RUNS", runs, 1);
+        pid = run_start(args, &fd);
+        wait_for(runs);
+        kill(pid, all[i]);
+        o = run_end(pid, fd);
+        must(o, CONF_EXIT_UNRUN, "INCOMPLETE (interrupted): 2 of 4");
+        is_partial(json);
+        text = read_text(tap);
+        assert_non_null(strstr(text, "Bail out! interrupted"));
+        free(text);
+        must(RUN("verify", package), 1, "2 cases of cpu:0 have no result");
+        no_temporary_files();
+        unsetenv("TEST_RUNS");
+    }
+}
+
+/* Before there is anything to run. */
+static void signal_while_looking(void **state)
+{
+    const char *args[] = { "conform", "--device", "cpu:0", "--case",
+                           "end.a",   "--json",   NULL,    NULL };
+    char json[160];
+
+    (void)state;
+    snprintf(json, sizeof json, "%s/early.json", run_dir);
+    args[6] = json;
+    for (int i = 0; i < 20; i++) {
+        struct outcome o;
+        int fd;
+        pid_t pid = run_start(args, &fd);
+
+        usleep((useconds_t)(20000 + 15000 * i));
+        kill(pid, SIGTERM);
+        o = run_end(pid, fd);
+        /* Unless it came before the first step, or after the last. */
+        if (o.status != -1 && o.status != CONF_EXIT_OK)
+            assert_int_equal(o.status, CONF_EXIT_UNRUN);
+        free(o.out);
+        no_temporary_files();
+    }
+}
+
+static void closed_terminal(void **state)
+{
+    char json[160], runs[160];
+    int master, status;
+    pid_t pid;
+
+    (void)state;
+    snprintf(json, sizeof json, "%s/tty.json", run_dir);
+    snprintf(runs, sizeof runs, "%s/tty.runs", run_dir);
+    setenv("TEST_RUNS", runs, 1);
+    pid = forkpty(&master, NULL, NULL, NULL);
+    if (pid == 0) {
+        execl("/proc/self/exe", "test_ends", "conform", "--device", "cpu:0",
+              "--case", "end.*", "--jobs", "1", "--json", json, NULL);
+        _exit(127);
+    }
+    wait_for(runs);
+    close(master);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), CONF_EXIT_UNRUN);
+    is_partial(json);
+    unsetenv("TEST_RUNS");
+}
+
+/* `halcyon conform | head -1` still leaves its report. */
+static void a_reader_that_goes(void **state)
+{
+    const char *args[] = { "conform", "--device",  "cpu:0",
+                           "--case",  "end.[ab]",  "--json",
+                           NULL,      "--verbose", NULL };
+    char json[160], error[CONF_RESULTS_ERROR] = "";
+    struct conf_results r;
+    int fd, status;
+    pid_t pid;
+
+    (void)state;
+    snprintf(json, sizeof json, "%s/pipe.json", run_dir);
+    args[6] = json;
+    pid = run_start(args, &fd);
+    close(fd);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(conf_results_read(&r, json, error), 0);
+    assert_int_equal(r.n, 2);
+    conf_results_release(&r);
+}
+
+static void a_full_disk(void **state)
+{
+    static const char *const reports[] = { "--json", "--junit", "--tap",
+                                           "--html" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof reports / sizeof *reports; i++)
+        must(CONFORM("--device", "cpu:0", "--case", "end.a", reports[i],
+                     "/dev/full"),
+             CONF_EXIT_UNRUN, "/dev/full: cannot write: No space left");
+}
+
+/* Cases that lose the device are errors; the others go on. */
+static void a_lost_device(void **state)
+{
+    cJSON *json;
+
+    (void)state;
+    must(CONFORM("--device", "cpu:0", "--case", "end.[ab]", "--case",
+                 "api.launch.add", "--case", "api.fill.low_byte", "--mutant",
+                 "backend.device_lost", "--json", in_dir("lost.json")),
+         CONF_EXIT_NOT, "halErrorDeviceLost: planted: the device is lost");
+    json = read_json(in_dir("lost.json"));
+    assert_string_equal(verdict_in(json, "api.launch.add"), "error");
+    assert_string_equal(verdict_in(json, "api.fill.low_byte"), "pass");
+    assert_string_equal(verdict_in(json, "end.b"), "pass");
+    cJSON_Delete(json);
+    /* And one that does not come back. */
+    must(CONFORM("--device", "cpu:0", "--case", "end.[ab]", "--mutant",
+                 "runner.lost_at_start"),
+         CONF_EXIT_UNRUN, "missing: cpu:0: 2 cases: the device did not start");
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(signals),
+        cmocka_unit_test(signal_while_looking),
+        cmocka_unit_test(closed_terminal),
+        cmocka_unit_test(a_reader_that_goes),
+        cmocka_unit_test(a_full_disk),
+        cmocka_unit_test(a_lost_device),
+    };
+
+    if (argc > 1 && !strcmp(argv[1], "conform")) {
+        conf_extra_family = family;
+        return conf_command(argc - 1, argv + 1);
+    }
+    if (argc > 1 && !strcmp(argv[1], "verify"))
+        return conf_verify_command(argc - 1, argv + 1);
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

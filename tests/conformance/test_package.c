@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_package.c - result packages: whole and unedited ones are good,
+ * everything else is refused with its reason; and two runs compared.
+ */
+#include "tests/conformance/run_test.h"
+
+#include <sys/stat.h>
+
+#include "conformance/list.h"
+#include "conformance/sha256.h"
+
+/* ---- cases --------------------------------------------------------------- */
+
+/* Passes unless its name is in TEST_BREAK. */
+static void maybe(struct conf *c)
+{
+    const char *broken = getenv("TEST_BREAK"), *error = getenv("TEST_ERROR");
+
+    conf_metric(c, "y.of_bound", error ? atof(error) : 0.1);
+    conf_check(c, !broken || strcmp(broken, conf_param(c)), "broken");
+}
+
+static void lacks(struct conf *c)
+{
+    conf_end(c, CONF_UNSUPPORTED, "no such thing");
+}
+
+static const struct conf_case cases[] = {
+    { "pack.a", maybe, "a", .levels = "core" },
+    { "pack.b", maybe, "b", .levels = "core" },
+    { "pack.c", maybe, "c", .levels = "core" },
+    { "pack.lacks", lacks, .levels = "core" },
+    { 0 },
+};
+
+static void family(struct conf_list *list, const struct conf_options *options)
+{
+    (void)options;
+    conf_list_add_table(list, cases);
+}
+
+/* ---- helpers ------------------------------------------------------------- */
+
+static void pack(const char *name, const char *glob, int status)
+{
+    must(
+        CONFORM("--device", "cpu:0", "--case", glob, "--package", in_dir(name)),
+        status, "");
+}
+
+static void fresh_copy(void)
+{
+    char command[512];
+
+    snprintf(command, sizeof command, "rm -rf %s; cp -R %s %s", in_dir("copy"),
+             in_dir("good"), in_dir("copy"));
+    assert_int_equal(system(command), 0);
+}
+
+/* Puts `to` for the first `from` of a file. */
+static void edit(const char *name, const char *from, const char *to)
+{
+    char path[200], *text, *at, *out = NULL;
+
+    snprintf(path, sizeof path, "%s", in_dir(name));
+    text = read_text(path);
+    assert_non_null(text);
+    at = strstr(text, from);
+    assert_non_null(at);
+    *at = 0;
+    assert_true(asprintf(&out, "%s%s%s", text, to, at + strlen(from)) > 0);
+    write_text(path, out);
+    free(out);
+    free(text);
+}
+
+/* Makes the manifest fit the edited result, as a forger would. */
+static void reseal(void)
+{
+    char hash[CONF_SHA256_TEXT], path[200];
+    char *text = read_text(in_dir("copy/result.json")), *manifest;
+    cJSON *root, *entry;
+
+    conf_sha256(text, strlen(text), hash);
+    free(text);
+    root = read_json(in_dir("copy/manifest.json"));
+    entry =
+        cJSON_GetObjectItem(cJSON_GetObjectItem(root, "files"), "result.json");
+    cJSON_ReplaceItemInObject(entry, "sha256", cJSON_CreateString(hash));
+    manifest = cJSON_Print(root);
+    snprintf(path, sizeof path, "%s", in_dir("copy/manifest.json"));
+    write_text(path, manifest);
+    cJSON_free(manifest);
+    cJSON_Delete(root);
+}
+
+#define VERIFY(name) RUN("verify", in_dir(name))
+
+/* ---- tests --------------------------------------------------------------- */
+
+static void sha256_is_sha256(void **state)
+{
+    static const struct {
+        const char *text, *hash;
+    } known[] = {
+        { "",
+          "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
+        { "abc",
+          "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+        { "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1" },
+    };
+    char hash[CONF_SHA256_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        conf_sha256(known[i].text, strlen(known[i].text), hash);
+        assert_string_equal(hash, known[i].hash);
+    }
+}
+
+static void a_good_package(void **state)
+{
+    static const char *const names[] = { "result.json", "manifest.json",
+                                         "report.html", "report.tap",
+                                         "junit.xml" };
+    struct outcome o;
+    cJSON *manifest;
+    char seal[65];
+
+    (void)state;
+    pack("good", "pack.*", CONF_EXIT_OK);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[64];
+
+        snprintf(name, sizeof name, "good/%s", names[i]);
+        assert_int_equal(access(in_dir(name), R_OK), 0);
+    }
+    manifest = read_json(in_dir("good/manifest.json"));
+    assert_int_equal(
+        strlen(string_of(cJSON_GetObjectItem(manifest, "program"), "sha256")),
+        64);
+    assert_true(string_of(cJSON_GetObjectItem(manifest, "host"), "release")[0]);
+    cJSON_Delete(manifest);
+    o = VERIFY("good");
+    assert_int_equal(o.status, 0);
+    assert_int_equal(
+        sscanf(o.out, "good: conformant, 4 cases; seal %64s", seal), 1);
+    free(o.out);
+    must(RUN("verify", "--seal", seal, in_dir("good")), 0, "good");
+    seal[5] = seal[5] == '0' ? '1' : '0';
+    must(RUN("verify", "--seal", seal, in_dir("good")), 1, "its seal is");
+    /* A bad result is a good package. */
+    setenv("TEST_BREAK", "b", 1);
+    pack("bad", "pack.*", CONF_EXIT_NOT);
+    unsetenv("TEST_BREAK");
+    must(VERIFY("bad"), 0, "good: not conformant");
+}
+
+static void edits_are_refused(void **state)
+{
+    (void)state;
+    fresh_copy();
+    edit("copy/result.json", "\"pass\"", "\"fail\"");
+    must(VERIFY("copy"), 1, "result.json: it was edited");
+    reseal();
+    /* The first is a key of the devices' own counts. */
+    must(VERIFY("copy"), 1, "summary of cpu:0: pass is not the 3");
+    fresh_copy();
+    edit("copy/result.json", "\"verdict\":\t\"pass\"",
+         "\"verdict\":\t\"unsupported\"");
+    reseal();
+    must(VERIFY("copy"), 1, "summary of cpu:0: pass is not the 2");
+    fresh_copy();
+    edit("copy/report.html", "Halcyon", "Falcyon");
+    must(VERIFY("copy"), 1, "report.html: it was edited");
+    fresh_copy();
+    assert_int_equal(unlink(in_dir("copy/junit.xml")), 0);
+    must(VERIFY("copy"), 1, "junit.xml: No such file");
+    fresh_copy();
+    write_text(in_dir("copy/more.txt"), "x");
+    must(VERIFY("copy"), 1, "more.txt is not in the manifest");
+    fresh_copy();
+    edit("copy/manifest.json", "\"junit.xml\"", "\"../good/junit.xml\"");
+    must(VERIFY("copy"), 1, "is no plain name");
+    fresh_copy();
+    edit("copy/manifest.json", "halcyon.package/1", "halcyon.package/9");
+    must(VERIFY("copy"), 1, "want halcyon.package/1");
+    fresh_copy();
+    edit("copy/manifest.json", "\"seed\":\t1", "\"seed\":\t2");
+    must(VERIFY("copy"), 1, "of two runs");
+    fresh_copy();
+    write_text(in_dir("copy/manifest.json"), "{");
+    must(VERIFY("copy"), 1, "no JSON");
+    must(VERIFY("nowhere"), 1, "No such file");
+}
+
+/* A case taken out, with every count and hash made to fit but the plan's. */
+static void gaps_are_refused(void **state)
+{
+    cJSON *root, *counts;
+    char path[200], *text;
+
+    (void)state;
+    fresh_copy();
+    root = read_json(in_dir("copy/result.json"));
+    cJSON_DeleteItemFromArray(cJSON_GetObjectItem(root, "cases"), 0);
+    cJSON_SetNumberValue(cJSON_GetObjectItem(root, "planned"), 3);
+    counts = cJSON_GetObjectItem(cJSON_GetObjectItem(root, "summary"), "cpu:0");
+    for (int i = 0; i < 2; i++) {
+        cJSON_SetNumberValue(cJSON_GetObjectItem(counts, "planned"), 3);
+        cJSON_SetNumberValue(cJSON_GetObjectItem(counts, "pass"), 2);
+        counts = cJSON_GetObjectItem(
+            cJSON_GetArrayItem(cJSON_GetObjectItem(root, "devices"), 0),
+            "summary");
+    }
+    text = cJSON_Print(root);
+    snprintf(path, sizeof path, "%s", in_dir("copy/result.json"));
+    write_text(path, text);
+    cJSON_free(text);
+    reseal();
+    must(VERIFY("copy"), 1, "cpu:0 has 3 of the plan's 4 cases");
+    /* The plan's number too: then its hash. */
+    cJSON_SetNumberValue(
+        cJSON_GetObjectItem(cJSON_GetObjectItem(root, "plan"), "cases"), 3);
+    text = cJSON_Print(root);
+    write_text(path, text);
+    cJSON_free(text);
+    cJSON_Delete(root);
+    reseal();
+    must(VERIFY("copy"), 1, "the cases of cpu:0 are not the plan's");
+}
+
+static void nothing_proves_nothing(void **state)
+{
+    (void)state;
+    pack("none", "pack.lacks", CONF_EXIT_OK);
+    must(VERIFY("none"), 1, "nothing passed on cpu:0");
+}
+
+static void compares(void **state)
+{
+    (void)state;
+    must(RUN("compare", in_dir("good"), in_dir("good")), CONF_EXIT_OK,
+         "0 worse, 0 gone, 0 better");
+    must(RUN("compare", in_dir("good"), in_dir("bad")), CONF_EXIT_NOT,
+         "worse   cpu:0 pack.b: fail, was pass");
+    must(RUN("compare", in_dir("bad"), in_dir("good")), CONF_EXIT_OK,
+         "better  cpu:0 pack.b: pass, was fail");
+    pack("less", "pack.[ab]", CONF_EXIT_OK);
+    must(RUN("compare", in_dir("good"), in_dir("less")), CONF_EXIT_NOT,
+         "gone    cpu:0 pack.c: was pass");
+    must(RUN("compare", in_dir("less"), in_dir("good/result.json")),
+         CONF_EXIT_OK, "2 new");
+    setenv("TEST_ERROR", "0.9", 1);
+    pack("coarse", "pack.*", CONF_EXIT_OK);
+    unsetenv("TEST_ERROR");
+    must(RUN("compare", in_dir("good"), in_dir("coarse")), CONF_EXIT_OK,
+         "inexact cpu:0 pack.a: error at 0.90 of the bound, was 0.10");
+    fresh_copy();
+    edit("copy/result.json", "\"pass\"", "\"fail\"");
+    must(RUN("compare", in_dir("good"), in_dir("copy")), CONF_EXIT_UNRUN,
+         "it was edited");
+    must(RUN("compare", in_dir("good")), CONF_EXIT_USAGE, "usage");
+}
+
+/* Whole or not at all, and known before anything runs. */
+static void places(void **state)
+{
+    (void)state;
+    must(CONFORM("--device", "cpu:0", "--case", "pack.a", "--package",
+                 in_dir("good")),
+         CONF_EXIT_UNRUN, "wants a new or an empty folder");
+    must(CONFORM("--device", "cpu:0", "--case", "pack.a", "--package",
+                 "/proc/nowhere/x"),
+         CONF_EXIT_UNRUN, "/proc/nowhere/x");
+    mkdir(in_dir("empty"), 0777);
+    pack("empty", "pack.a", CONF_EXIT_OK);
+    must(VERIFY("empty"), 0, "good");
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sha256_is_sha256),
+        cmocka_unit_test(a_good_package),
+        cmocka_unit_test(edits_are_refused),
+        cmocka_unit_test(gaps_are_refused),
+        cmocka_unit_test(nothing_proves_nothing),
+        cmocka_unit_test(compares),
+        cmocka_unit_test(places),
+    };
+
+    if (argc > 1 && !strcmp(argv[1], "conform")) {
+        conf_extra_family = family;
+        return conf_command(argc - 1, argv + 1);
+    }
+    if (argc > 1 && !strcmp(argv[1], "verify"))
+        return conf_verify_command(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "compare"))
+        return conf_compare_command(argc - 1, argv + 1);
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

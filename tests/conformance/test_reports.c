@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_reports.c - TAP, JUnit and the page, of a run that has every kind of
+ * verdict and a message made to break them.
+ */
+#include "tests/conformance/run_test.h"
+
+#include <signal.h>
+
+#include "conformance/list.h"
+
+#define HOSTILE "</script><!-- <b> & \"q\" 'q' \\ # \xc3\xa9 -->\nsecond line"
+
+static void passes(struct conf *c)
+{
+    conf_metric(c, "y.of_bound", 0.25);
+    CONF_TRUE(c, 1);
+}
+
+static void fails(struct conf *c)
+{
+    conf_metric(c, "y.of_bound", 4);
+    conf_check(c, 0, "%s", HOSTILE);
+}
+
+static void errs(struct conf *c)
+{
+    (void)c; /* no check */
+}
+
+static void crashes(struct conf *c)
+{
+    (void)c;
+    raise(SIGKILL);
+}
+
+static void lacks(struct conf *c)
+{
+    conf_end(c, CONF_UNSUPPORTED, "%s", HOSTILE);
+}
+
+static const struct conf_case cases[] = {
+    { "shown.a.passes", passes, .levels = "core" },
+    { "shown.a.fails", fails, .levels = "core" },
+    { "shown.a.known", fails, .levels = "core" },
+    { "shown.b.errs", errs, .levels = "core" },
+    { "shown.b.crashes", crashes, .levels = "core" },
+    { "shown.b.lacks", lacks, .levels = "core" },
+    { 0 },
+};
+
+static void family(struct conf_list *list, const struct conf_options *options)
+{
+    (void)options;
+    conf_list_add_table(list, cases);
+}
+
+static void make_reports(void **state)
+{
+    (void)state;
+    write_text(in_dir("expect"), "xfail shown.a.known * a # known bug\n");
+    must(CONFORM("--device", "cpu:0", "--case", "shown.*", "--expect",
+                 in_dir("expect"), "--tap", in_dir("r.tap"), "--junit",
+                 in_dir("r.xml"), "--html", in_dir("r.html"), "--json",
+                 in_dir("r.json")),
+         CONF_EXIT_NOT, "NOT conformant: 3 of 6");
+}
+
+static int has_program(const char *name)
+{
+    char command[128];
+
+    snprintf(command, sizeof command, "command -v %s >/dev/null", name);
+    return system(command) == 0;
+}
+
+static void junit_fits_its_schema(void **state)
+{
+    char command[512];
+
+    (void)state;
+    if (!has_program("xmllint"))
+        skip();
+    snprintf(command, sizeof command,
+             "xmllint --noout --schema tests/conformance/junit.xsd %s 2>&1",
+             in_dir("r.xml"));
+    assert_int_equal(system(command), 0);
+    /* The schema does refuse. */
+    snprintf(command, sizeof command,
+             "sed 's/ errors=/ faults=/' %s > %s; xmllint --noout --schema "
+             "tests/conformance/junit.xsd %s 2>/dev/null",
+             in_dir("r.xml"), in_dir("bad.xml"), in_dir("bad.xml"));
+    assert_int_not_equal(system(command), 0);
+}
+
+static void tap_is_tap(void **state)
+{
+    static const char *const lines[] = {
+        "TAP version 14\n1..1\n# Subtest: cpu:0\n    1..6\n",
+        "\n    not ok 1 - shown.a.fails\n      ---\n      verdict: \"fail\"\n",
+        "\n    not ok 2 - shown.a.known # TODO xfail: expected: a \\# known",
+        "\n    ok 3 - shown.a.passes\n",
+        "\n    not ok 4 - shown.b.crashes\n",
+        "\n    not ok 5 - shown.b.errs\n",
+        "\n    ok 6 - shown.b.lacks # SKIP unsupported: ",
+        "\nnot ok 1 - cpu:0\n",
+        "halcyon conform --device cpu:0 --case shown.b.errs ",
+        "\\nsecond line\"\n",
+    };
+    char *tap = read_text(in_dir("r.tap"));
+
+    (void)state;
+    assert_non_null(tap);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        if (!strstr(tap, lines[i])) {
+            print_error("no '%s' in:\n%s\n", lines[i], tap);
+            fail();
+        }
+    }
+    free(tap);
+}
+
+/* What chromium makes of the page, with a filter in its address. */
+static char *opened(const char *filter)
+{
+    char command[1024];
+
+    snprintf(command, sizeof command,
+             "timeout 100 chromium --headless --no-sandbox --disable-gpu "
+             "--user-data-dir=%s --enable-logging=stderr "
+             "--virtual-time-budget=5000 --dump-dom 'file://%s#%s' > %s "
+             "2> %s",
+             in_dir("chromium"), in_dir("r.html"), filter, in_dir("dom"),
+             in_dir("log"));
+    assert_int_equal(system(command), 0);
+    return read_text(in_dir("dom"));
+}
+
+static void the_page_works(void **state)
+{
+    char *page = read_text(in_dir("r.html")), *dom, *log;
+
+    (void)state;
+    assert_non_null(page);
+    /* All of it is inside: nothing is fetched, and no message gets out of its
+     * element. */
+    assert_null(strstr(page, " src="));
+    assert_null(strstr(page, "https:"));
+    assert_null(strstr(page, "@REPORT@"));
+    assert_null(strstr(page, "</script><!--"));
+    free(page);
+    if (!has_program("chromium"))
+        skip();
+    dom = opened("");
+    assert_non_null(strstr(dom, "data-ready=\"1\""));
+    assert_non_null(strstr(dom, "data-shown=\"6\""));
+    /* The matrix: 2 of 3 ok, 1 of 3. */
+    assert_non_null(strstr(dom, ">2/3</td>"));
+    assert_non_null(strstr(dom, ">1/3</td>"));
+    assert_non_null(strstr(dom, "shown.a.fails: 4, fail"));
+    assert_non_null(
+        strstr(dom, "halcyon conform --device cpu:0 --case shown.b.errs"));
+    free(dom);
+    log = read_text(in_dir("log"));
+    if (strstr(log, "CONSOLE")) {
+        print_error("%s\n", log);
+        fail();
+    }
+    free(log);
+    dom = opened("shown.b");
+    assert_non_null(strstr(dom, "data-shown=\"3\""));
+    free(dom);
+}
+
+static void usage(void **state)
+{
+    (void)state;
+    must(CONFORM("--tap", "x", "--html", "x"), CONF_EXIT_USAGE,
+         "--tap names the same file");
+    must(CONFORM("--list", "--html", "x"), CONF_EXIT_USAGE,
+         "--list has no verdicts");
+    must(CONFORM("--case", "shown.a.passes", "--html", "/nowhere/x.html"),
+         CONF_EXIT_UNRUN, "/nowhere/x.html: cannot write");
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(make_reports),
+        cmocka_unit_test(tap_is_tap),
+        cmocka_unit_test(usage),
+        cmocka_unit_test(the_page_works),
+        cmocka_unit_test(junit_fits_its_schema),
+    };
+
+    if (argc > 1 && !strcmp(argv[1], "conform")) {
+        conf_extra_family = family;
+        return conf_command(argc - 1, argv + 1);
+    }
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_resume.c - runs in parts: killed and resumed, dealt out in shards and
+ * joined, cut short by a budget.  Nothing that was finished is lost, and
+ * nothing is counted twice.
+ */
+#include "tests/conformance/run_test.h"
+
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "conformance/results.h"
+
+/* A hundred and more quick cases. */
+#define SOME "--device", "cpu:0", "--case", "kernel.a*.f32.*"
+
+static int count_lines(const char *path)
+{
+    char *text = read_text(path);
+    int n = 0;
+
+    for (char *p = text; p && *p; p++)
+        n += *p == '\n';
+    free(text);
+    return n;
+}
+
+static void good(const char *path, size_t *out_n)
+{
+    struct conf_results r;
+    char error[CONF_RESULTS_ERROR] = "";
+
+    if (conf_results_read(&r, path, error) || conf_results_whole(&r, error)) {
+        print_error("%s\n", error);
+        fail();
+    }
+    *out_n = r.n;
+    conf_results_release(&r);
+}
+
+/* ---- resuming ------------------------------------------------------------ */
+
+/* Kills a run as soon as it has `more` verdicts more than it began with, or
+ * somewhat later. */
+static void kill_at(int more, long later_us)
+{
+    const char *args[] = { "conform", SOME,       "--quiet", "--jobs",
+                           "1",       "--resume", NULL,      NULL };
+    const char *path = in_dir("journal/journal.jsonl");
+    int begun = count_lines(path), fd;
+    pid_t pid;
+
+    args[sizeof args / sizeof *args - 2] = in_dir("journal");
+    pid = run_start(args, &fd);
+    for (int i = 0; i < 20000 && count_lines(path) < begun + more; i++)
+        usleep(1000);
+    usleep((useconds_t)later_us);
+    kill(pid, SIGKILL);
+    free(run_end(pid, fd).out);
+}
+
+static void kills_lose_nothing(void **state)
+{
+    char path[160];
+    unsigned seed = (unsigned)time(NULL);
+    int before = 0, after;
+    size_t n_plan, n;
+    cJSON *json;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s", in_dir("journal/journal.jsonl"));
+    print_message("kills at times of seed %u\n", seed);
+    must(CONFORM(SOME, "--json", in_dir("whole.json")), CONF_EXIT_OK,
+         "conformant");
+    good(in_dir("whole.json"), &n_plan);
+    assert_true(n_plan > 60);
+    for (int i = 0; i < 8; i++) {
+        kill_at(1 + (int)(rand_r(&seed) % 4), (long)(rand_r(&seed) % 3000));
+        after = count_lines(path);
+        assert_true(after > before); /* finished verdicts stay */
+        before = after;
+        if (before == (int)n_plan + 1) {
+            assert_true(i >= 2); /* else no kill came in mid-run */
+            break;
+        }
+    }
+    must(CONFORM(SOME, "--resume", in_dir("journal"), "--json",
+                 in_dir("resumed.json")),
+         CONF_EXIT_OK, "conformant");
+    good(in_dir("resumed.json"), &n);
+    assert_int_equal(n, n_plan);
+    json = read_json(in_dir("resumed.json"));
+    /* The head is no verdict. */
+    assert_int_equal(cJSON_GetObjectItem(json, "resumed")->valueint,
+                     before - 1);
+    cJSON_Delete(json);
+    /* Each case once: what was finished did not run again. */
+    assert_int_equal(count_lines(path), (int)n_plan + 1);
+    /* And a finished run has nothing left to do. */
+    must(CONFORM(SOME, "--resume", in_dir("journal")), CONF_EXIT_OK,
+         "verdicts from");
+    assert_int_equal(count_lines(path), (int)n_plan + 1);
+}
+
+static void damage(size_t at, const char *bytes, size_t cut)
+{
+    char *text = read_text(in_dir("journal/journal.jsonl"));
+    const char *to = in_dir("damaged/journal.jsonl");
+
+    assert_non_null(text);
+    if (bytes)
+        memcpy(text + at, bytes, strlen(bytes));
+    if (cut)
+        text[cut] = 0;
+    mkdir(in_dir("damaged"), 0777);
+    write_text(to, text);
+    free(text);
+}
+
+/* A torn end is mended; anything else is refused, with its line. */
+static void journals_are_checked(void **state)
+{
+    char *text = read_text(in_dir("journal/journal.jsonl"));
+    size_t size = strlen(text),
+           second = (size_t)(strchr(text, '\n') - text) + 1;
+    size_t third = (size_t)(strchr(text + second, '\n') - text) + 1;
+    struct stat info;
+    FILE *f;
+
+    (void)state;
+    damage(0, NULL, size - 7);
+    must(CONFORM(SOME, "--resume", in_dir("damaged")), CONF_EXIT_OK,
+         "conformant");
+    assert_int_equal(stat(in_dir("damaged/journal.jsonl"), &info), 0);
+    damage(second + 40, "X", 0);
+    must(CONFORM(SOME, "--resume", in_dir("damaged")), CONF_EXIT_UNRUN,
+         "journal.jsonl:2: a line that is damaged");
+    damage(0, "0", 0);
+    must(CONFORM(SOME, "--resume", in_dir("damaged")), CONF_EXIT_UNRUN,
+         "journal.jsonl:1: ");
+    /* The second line again at the end. */
+    damage(0, NULL, 0);
+    f = fopen(in_dir("damaged/journal.jsonl"), "a");
+    fwrite(text + second, 1, third - second, f);
+    fclose(f);
+    must(CONFORM(SOME, "--resume", in_dir("damaged")), CONF_EXIT_UNRUN,
+         "a second verdict of one case");
+    free(text);
+}
+
+static void other_runs_are_refused(void **state)
+{
+    int fd;
+    FILE *f;
+
+    (void)state;
+    must(CONFORM(SOME, "--seed", "7", "--resume", in_dir("journal")),
+         CONF_EXIT_UNRUN, "it is of another seed");
+    must(CONFORM("--device", "cpu:0", "--case", "kernel.add.*", "--resume",
+                 in_dir("journal")),
+         CONF_EXIT_UNRUN, "it is of other cases");
+    must(CONFORM(SOME, "--shard", "1/2", "--resume", in_dir("journal")),
+         CONF_EXIT_UNRUN, "it is of another shard");
+    must(CONFORM(SOME, "--resume", "/proc/nowhere"), CONF_EXIT_UNRUN,
+         "/proc/nowhere");
+    f = fopen(in_dir("journal/journal.jsonl"), "r");
+    fd = fileno(f);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    must(CONFORM(SOME, "--resume", in_dir("journal")), CONF_EXIT_UNRUN,
+         "another run is using it");
+    fclose(f);
+}
+
+/* A run that cannot write its journal says so. */
+static void full_disk(void **state)
+{
+    (void)state;
+    mkdir(in_dir("full"), 0777);
+    assert_int_equal(symlink("/dev/full", in_dir("full/journal.jsonl")), 0);
+    must(CONFORM(SOME, "--resume", in_dir("full")), CONF_EXIT_UNRUN,
+         "journal.jsonl");
+}
+
+/* ---- shards -------------------------------------------------------------- */
+
+static void shards_join(void **state)
+{
+    cJSON *a, *b;
+    const cJSON *item;
+    size_t n, n_plan;
+
+    (void)state;
+    good(in_dir("whole.json"), &n_plan);
+    for (int i = 1; i <= 3; i++) {
+        char shard[32], name[32];
+
+        snprintf(shard, sizeof shard, "%d/3", i);
+        snprintf(name, sizeof name, "s%d.json", i);
+        must(CONFORM(SOME, "--shard", shard, "--json", in_dir(name)),
+             CONF_EXIT_OK, shard);
+    }
+    must(RUN("merge", "--json", in_dir("joint.json"), in_dir("s3.json"),
+             in_dir("s1.json"), in_dir("s2.json")),
+         CONF_EXIT_OK, "");
+    good(in_dir("joint.json"), &n);
+    assert_int_equal(n, n_plan);
+    /* The same verdicts as of the undivided run. */
+    a = read_json(in_dir("whole.json"));
+    b = read_json(in_dir("joint.json"));
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(a, "cases"))
+        assert_string_equal(
+            string_of(item, "verdict"),
+            string_of(case_in(b, string_of(item, "name")), "verdict"));
+    cJSON_Delete(a);
+    cJSON_Delete(b);
+}
+
+static void gaps_and_overlaps_are_refused(void **state)
+{
+    (void)state;
+    must(RUN("merge", in_dir("s1.json"), in_dir("s2.json")), CONF_EXIT_UNRUN,
+         "of the plan's");
+    must(RUN("merge", in_dir("s1.json"), in_dir("s2.json"), in_dir("s3.json"),
+             in_dir("s2.json")),
+         CONF_EXIT_UNRUN, "has two verdicts: ");
+    must(RUN("merge", in_dir("s1.json"), in_dir("whole.json")), CONF_EXIT_UNRUN,
+         "has two verdicts: ");
+    must(CONFORM(SOME, "--seed", "2", "--shard", "3/3", "--json",
+                 in_dir("seed2.json")),
+         CONF_EXIT_OK, "conformant");
+    must(RUN("merge", in_dir("s1.json"), in_dir("s2.json"),
+             in_dir("seed2.json")),
+         CONF_EXIT_UNRUN, "different seeds");
+    must(CONFORM("--device", "cpu:0", "--case", "kernel.add.*", "--json",
+                 in_dir("other.json")),
+         CONF_EXIT_OK, "conformant");
+    must(RUN("merge", in_dir("s1.json"), in_dir("other.json")), CONF_EXIT_UNRUN,
+         "different plans");
+    must(RUN("merge", in_dir("none.json")), CONF_EXIT_UNRUN, "none.json");
+    must(RUN("merge"), CONF_EXIT_USAGE, "usage");
+}
+
+/* ---- a budget ------------------------------------------------------------ */
+
+static void a_budget_says_what_it_left_out(void **state)
+{
+    struct conf_results r;
+    char error[CONF_RESULTS_ERROR] = "";
+    cJSON *json;
+    size_t n;
+
+    (void)state;
+    /* Of all kernels there is time for the mandatory ones alone. */
+    must(CONFORM("--device", "cpu:0", "--case", "kernel.[a-f]*", "--case",
+                 "api.fill.*", "--budget", "0.001s", "--json",
+                 in_dir("budget.json")),
+         CONF_EXIT_OK, "left out: cpu:0: ");
+    good(in_dir("budget.json"), &n);
+    assert_int_equal(conf_results_read(&r, in_dir("budget.json"), error), 0);
+    assert_true(r.n_left_out > 0);
+    assert_int_equal(r.n + r.n_left_out, r.plan_cases);
+    assert_non_null(conf_results_find(&r, "cpu:0", "api.fill.low_byte"));
+    /* One of each kernel and format. */
+    for (size_t i = 0; i < r.n_left_out; i++) {
+        const char *name = r.left_out[i].name;
+        size_t length = (size_t)(strrchr(name, '.') - name) + 1, k = 0;
+
+        while (k < r.n && strncmp(r.at[k].name, name, length))
+            k++;
+        if (k == r.n) {
+            print_error("nothing of %s ran\n", name);
+            fail();
+        }
+    }
+    conf_results_release(&r);
+    json = read_json(in_dir("budget.json"));
+    assert_string_equal(string_of(json, "result"), "conformant");
+    cJSON_Delete(json);
+    /* With time enough nothing is left out. */
+    must(CONFORM(SOME, "--budget", "1h", "--history", in_dir("whole.json"),
+                 "--json", in_dir("hour.json")),
+         CONF_EXIT_OK, "conformant");
+    good(in_dir("hour.json"), &n);
+    json = read_json(in_dir("hour.json"));
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(
+                         cJSON_GetObjectItem(json, "left_out"), "cpu:0")),
+                     0);
+    cJSON_Delete(json);
+}
+
+/* What failed the last time goes first, right after the mandatory cases. */
+static void history_goes_first(void **state)
+{
+    const char *name = "kernel.add.f32.n65536";
+    char *text, *at;
+    struct conf_results r;
+    char error[CONF_RESULTS_ERROR] = "";
+
+    (void)state;
+    must(CONFORM("--device", "cpu:0", "--case", "kernel.add.*", "--json",
+                 in_dir("past.json")),
+         CONF_EXIT_OK, "conformant");
+    /* A report in which that one case failed. */
+    text = read_text(in_dir("past.json"));
+    at = strstr(strstr(text, name), "\"pass\"");
+    memcpy(at, "\"fail\"", 6);
+    at = strstr(text, "\"result\":\t\"conformant\"");
+    assert_non_null(at);
+    write_text(in_dir("past.json"), text);
+    must(CONFORM("--device", "cpu:0", "--case", "kernel.add.*", "--budget",
+                 "1m", "--history", in_dir("past.json")),
+         CONF_EXIT_UNRUN, "summary of cpu:0: pass is not the");
+    free(text);
+    /* An honest one: the case runs with a fault planted, elsewhere none. */
+    must(CONFORM("--device", "cpu:0", "--case", name, "--json",
+                 in_dir("bad.json"), "--timeout", "0.01", "--mutant",
+                 "kernel.add_subtracts"),
+         CONF_EXIT_NOT, "NOT conformant");
+    must(CONFORM("--device", "cpu:0", "--case", "kernel.add.*", "--budget",
+                 "1m", "--history", in_dir("bad.json")),
+         CONF_EXIT_UNRUN, "a fault was planted in that run");
+    assert_int_equal(conf_results_read(&r, in_dir("bad.json"), error), -1);
+    conf_results_release(&r);
+}
+
+static void usage(void **state)
+{
+    static const char *const bad[][2] = {
+        { "--shard", "0/3" },     { "--shard", "4/3" },  { "--shard", "1/3x" },
+        { "--shard", "1" },       { "--budget", "0" },   { "--budget", "-1m" },
+        { "--budget", "10 min" }, { "--budget", "nan" }, { "--resume", "" },
+        { "--history", "x" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        must(CONFORM(SOME, bad[i][0], bad[i][1]), CONF_EXIT_USAGE, bad[i][0]);
+    must(CONFORM("--device", "cpu:0", "--case", "kernel.add.f32.n17", "--shard",
+                 "2/3"),
+         CONF_EXIT_UNRUN, "shard 2/3 of 1 cases is empty");
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kills_lose_nothing),
+        cmocka_unit_test(journals_are_checked),
+        cmocka_unit_test(other_runs_are_refused),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(shards_join),
+        cmocka_unit_test(gaps_and_overlaps_are_refused),
+        cmocka_unit_test(a_budget_says_what_it_left_out),
+        cmocka_unit_test(history_goes_first),
+        cmocka_unit_test(usage),
+    };
+
+    if (argc > 1 && !strcmp(argv[1], "conform"))
+        return conf_command(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "merge"))
+        return conf_merge_command(argc - 1, argv + 1);
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

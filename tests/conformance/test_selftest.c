@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_selftest.c - whether the self-test itself can fail: with mutants that
+ * change nothing, that cannot be made, and that name no case.
+ */
+#include "tests/conformance/run_test.h"
+
+#include "conformance/mutant.h"
+
+static const struct conf_mutant planted[] = {
+    { .kind = CONF_MUTANT_KERNEL,
+      .name = "test.lives",
+      .what = "an edit that changes nothing",
+      .cases = "kernel.add.f32.n17",
+      .file = "add.k",
+      .kernel = "add_f32",
+      .keep = "T=f32",
+      .edits = { { "vec_add(VLD", "vec_add( VLD" } } },
+    { .kind = CONF_MUTANT_KERNEL,
+      .name = "test.not_found",
+      .what = "a text that is not there",
+      .cases = "kernel.add.f32.n17",
+      .file = "add.k",
+      .kernel = "add_f32",
+      .keep = "T=f32",
+      .edits = { { "no such text", "" } } },
+    { .kind = CONF_MUTANT_KERNEL,
+      .name = "test.no_instance",
+      .what = "an instance that is not there",
+      .cases = "kernel.add.f32.n17",
+      .file = "add.k",
+      .kernel = "add_f32",
+      .keep = "T=f99",
+      .edits = { { "vec_add(VLD", "vec_sub(VLD" } } },
+    { .kind = CONF_MUTANT_KERNEL,
+      .name = "test.no_compile",
+      .what = "an edit that no compiler takes",
+      .cases = "kernel.add.f32.n17",
+      .file = "add.k",
+      .kernel = "add_f32",
+      .keep = "T=f32",
+      .edits = { { "vec_add(VLD", "no_such_function(VLD" } } },
+    { .kind = CONF_MUTANT_KERNEL,
+      .name = "test.no_case",
+      .what = "a case that is not there",
+      .cases = "kernel.no.such",
+      .file = "add.k",
+      .kernel = "add_f32",
+      .keep = "T=f32",
+      .edits = { { "vec_add(VLD", "vec_sub(VLD" } } },
+    { 0 },
+};
+
+static void every_edit_is_found(void **state)
+{
+    size_t kinds[3] = { 0 };
+
+    (void)state;
+    conf_extra_mutants = NULL;
+    for (size_t i = 0; i < conf_mutant_count(); i++) {
+        const struct conf_mutant *m = conf_mutant_at(i);
+        char why[256] = "", *text;
+
+        kinds[m->kind]++;
+        assert_ptr_equal(conf_mutant_find(m->name), m); /* no name twice */
+        assert_true(m->what[0]);
+        if (m->kind != CONF_MUTANT_KERNEL)
+            continue;
+        text = conf_mutant_text(m, why, sizeof why);
+        if (!text) {
+            print_error("%s: %s\n", m->name, why);
+            fail();
+        }
+        free(text);
+    }
+    assert_true(conf_mutant_count() >= 60);
+    assert_true(kinds[CONF_MUTANT_BACKEND] >= 20);
+    assert_true(kinds[CONF_MUTANT_KERNEL] >= 20);
+    assert_true(kinds[CONF_MUTANT_RUNNER] >= 10);
+}
+
+static void a_caught_mutant_passes(void **state)
+{
+    const cJSON *m;
+    cJSON *json;
+
+    (void)state;
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant",
+                 "backend.fill_*", "--json", in_dir("a.json")),
+         CONF_EXIT_OK, "every planted fault is caught: 5 mutants");
+    json = read_json(in_dir("a.json"));
+    assert_string_equal(string_of(json, "schema"), "halcyon.selftest/1");
+    m = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "mutants"), 0);
+    assert_string_equal(string_of(m, "mutant"), "backend.fill_lost");
+    assert_string_equal(string_of(m, "device"), "cpu:0");
+    assert_string_equal(string_of(m, "outcome"), "caught");
+    assert_string_equal(string_of(m, "caught_by"), "api.fill.low_byte");
+    assert_string_equal(string_of(m, "verdict"), "fail");
+    cJSON_Delete(json);
+}
+
+static void a_living_mutant_fails(void **state)
+{
+    (void)state;
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant", "test.lives"),
+         CONF_EXIT_NOT, "seen by none of: kernel.add.f32.n17");
+    /* Others that are caught do not make up for it. */
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant", "*.l[ia]*"),
+         CONF_EXIT_NOT, "THE SELF-TEST FAILS");
+}
+
+static void what_cannot_be_planted_fails(void **state)
+{
+    (void)state;
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant",
+                 "test.not_found"),
+         CONF_EXIT_NOT, "add.k does not hold 'no such text'");
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant",
+                 "test.no_instance"),
+         CONF_EXIT_NOT, "add.k has no instance with 'T=f99'");
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant",
+                 "test.no_compile"),
+         CONF_EXIT_NOT, "no_such_function");
+    must(
+        CONFORM("--self-test", "--device", "cpu:0", "--mutant", "test.no_case"),
+        CONF_EXIT_UNRUN, "test.no_case names no case: kernel.no.such");
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant", "nothing"),
+         CONF_EXIT_UNRUN, "chooses none of the mutants");
+}
+
+static void usage(void **state)
+{
+    (void)state;
+    must(CONFORM("--self-test", "--case", "api.*"), CONF_EXIT_USAGE,
+         "it has its own cases");
+    must(CONFORM("--mutant", "backend.none"), CONF_EXIT_USAGE,
+         "no such mutant");
+}
+
+/* By itself a mutant makes a plain run fail, and the report says so. */
+static void a_mutant_in_a_plain_run(void **state)
+{
+    cJSON *json;
+
+    (void)state;
+    must(CONFORM("--mutant", "backend.fill_lost", "--device", "cpu:0", "--case",
+                 "api.fill.low_byte", "--json", in_dir("m.json")),
+         CONF_EXIT_NOT, "--seed 1 --mutant backend.fill_lost");
+    json = read_json(in_dir("m.json"));
+    assert_string_equal(string_of(json, "mutant"), "backend.fill_lost");
+    cJSON_Delete(json);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_edit_is_found),
+        cmocka_unit_test(a_caught_mutant_passes),
+        cmocka_unit_test(a_living_mutant_fails),
+        cmocka_unit_test(what_cannot_be_planted_fails),
+        cmocka_unit_test(usage),
+        cmocka_unit_test(a_mutant_in_a_plain_run),
+    };
+
+    if (argc > 1 && !strcmp(argv[1], "conform")) {
+        conf_extra_mutants = planted;
+        return conf_command(argc - 1, argv + 1);
+    }
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

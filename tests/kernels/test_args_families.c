@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_args_families.c - what the operators of mixtures of experts, paged
+ * caches and sampling refuse: every refused argument is named, is the thread's
+ * last error, and nothing is written.
+ */
+#include "tests/kernels/ops_test.h"
+
+#define BYTES   8192 /* of each place */
+#define TENSORS 8
+
+/* A good call on f32; its tensors as in the op's order: "*" before an output,
+ * "?" before what may be NULL.  Each has at least two elements. */
+struct op {
+    const char *name;
+    halError_t (*call)(void *const *p);
+    const char *tensors[TENSORS];
+};
+
+static struct halopKvAppendArgs kv_append_args(void *const *p)
+{
+    return (struct halopKvAppendArgs){
+        .cache = p[0],
+        .x = p[1],
+        .slots = p[2],
+        .cos = p[3],
+        .sin = p[4],
+        .positions = p[5],
+        .n_tokens = 2,
+        .n_heads = 1,
+        .head_dim = 4,
+        .n_slots = 2,
+        .token_stride = 4,
+        .slot_stride = 4,
+        .rope_dim = 2,
+        .n_positions = 2,
+    };
+}
+static halError_t kv_append(void *const *p)
+{
+    struct halopKvAppendArgs args = kv_append_args(p);
+
+    return halopKvAppend(&args, 0);
+}
+
+static struct halopMlaFp8AppendArgs mla_append_args(void *const *p)
+{
+    return (struct halopMlaFp8AppendArgs){
+        .cache = p[0],
+        .latent = p[1],
+        .pe = p[2],
+        .slots = p[3],
+        .n_tokens = 2,
+        .n_slots = 2,
+        .token_stride = 512,
+        .pe_stride = 64,
+    };
+}
+static halError_t mla_append(void *const *p)
+{
+    struct halopMlaFp8AppendArgs args = mla_append_args(p);
+
+    return halopMlaFp8Append(&args, 0);
+}
+
+static halError_t mla_decode(void *const *p)
+{
+    struct halopMlaFp8Args args = {
+        .o = p[0],
+        .lse = p[1],
+        .q = p[2],
+        .cache = p[3],
+        .kv_lens = p[4],
+        .block_table = p[5],
+        .q_starts = p[6],
+        .batch = 2,
+        .n_tokens = 2,
+        .max_q = 1,
+        .n_heads = 1,
+        .n_blocks = 2,
+        .block = 1,
+        .table_width = 1,
+        .scale = 1,
+    };
+
+    return halopMlaFp8Decode(&args, 0);
+}
+
+static halError_t paged(void *const *p)
+{
+    struct halopPagedAttentionArgs args = {
+        .o = p[0],
+        .lse = p[1],
+        .q = p[2],
+        .k = p[3],
+        .v = p[4],
+        .kv_lens = p[5],
+        .block_table = p[6],
+        .q_starts = p[7],
+        .batch = 2,
+        .n_tokens = 2,
+        .max_q = 1,
+        .n_heads = 1,
+        .n_kv_heads = 1,
+        .qk_dim = 4,
+        .v_dim = 4,
+        .n_blocks = 2,
+        .block = 1,
+        .table_width = 1,
+        .k_slot_stride = 4,
+        .v_slot_stride = 4,
+        .scale = 1,
+    };
+
+    return halopPagedAttention(&args, 0);
+}
+
+static halError_t join(void *const *p)
+{
+    return halopAttentionCombine(halF32, p[0], p[1], p[2], p[3], 2, 2, 4, 0);
+}
+
+static halError_t router(void *const *p)
+{
+    struct halopRouterArgs args = {
+        .ids = p[0],
+        .weights = p[1],
+        .logits = p[2],
+        .bias = p[3],
+        .n_tokens = 2,
+        .n_experts = 4,
+        .n_group = 1,
+        .topk_group = 1,
+        .top_k = 2,
+        .group_top = 1,
+        .scale = 1,
+    };
+
+    return halopRouter(&args, 0);
+}
+
+static halError_t permute(void *const *p)
+{
+    struct halopMoePermuteArgs args = {
+        .counts = p[0],
+        .offsets = p[1],
+        .perm = p[2],
+        .place = p[3],
+        .ids = p[4],
+        .n_tokens = 2,
+        .top_k = 1,
+        .n_experts = 2,
+    };
+
+    return halopMoePermute(&args, 0);
+}
+
+static struct halopGroupedGemmArgs grouped_args(void *const *p)
+{
+    return (struct halopGroupedGemmArgs){
+        .y = p[0],
+        .x = p[1],
+        .w = p[2],
+        .offsets = p[3],
+        .gather = p[4],
+        .rows = 2,
+        .x_rows = 2,
+        .n_experts = 2,
+        .n = 4,
+        .k = 4,
+        .w_expert_stride = 16,
+        .gather_div = 1,
+    };
+}
+static halError_t grouped(void *const *p)
+{
+    struct halopGroupedGemmArgs args = grouped_args(p);
+
+    return halopGroupedGemm(&args, 0);
+}
+
+static halError_t combine(void *const *p)
+{
+    struct halopMoeCombineArgs args = {
+        .y = p[0],
+        .parts = p[1],
+        .weights = p[2],
+        .place = p[3],
+        .shared = p[4],
+        .n_tokens = 2,
+        .top_k = 1,
+        .rows = 2,
+        .n = 4,
+    };
+
+    return halopMoeCombine(&args, 0);
+}
+
+static halError_t mtp(void *const *p)
+{
+    return halopMtpCombine(halF32, p[0], p[1], p[2], p[3], p[4], p[5], 2, 4,
+                           1e-6f, 0);
+}
+
+static halError_t top(void *const *p)
+{
+    return halopTopK(halF32, p[0], p[1], p[2], 2, 4, 2, 0);
+}
+
+static halError_t draw(void *const *p)
+{
+    struct halopSampleArgs args = {
+        .token = p[0],
+        .kept = p[1],
+        .logits = p[2],
+        .past = p[3],
+        .uniform = p[4],
+        .rows = 2,
+        .vocab = 4,
+        .n_past = 2,
+        .repetition_penalty = 1.5f,
+        .temperature = 1,
+    };
+
+    return halopSample(&args, 0);
+}
+
+static const struct op ops[] = {
+    { "halopKvAppend",
+      kv_append,
+      { "*cache", "x", "slots", "cos", "sin", "positions" } },
+    { "halopMlaFp8Append", mla_append, { "*cache", "latent", "pe", "slots" } },
+    { "halopMlaFp8Decode",
+      mla_decode,
+      { "*o", "?*lse", "q", "cache", "kv_lens", "block_table", "?q_starts" } },
+    { "halopPagedAttention",
+      paged,
+      { "*o", "?*lse", "q", "k", "v", "kv_lens", "block_table", "?q_starts" } },
+    { "halopAttentionCombine", join, { "*o", "?*lse", "part_o", "part_lse" } },
+    { "halopRouter", router, { "*ids", "*weights", "logits", "?bias" } },
+    { "halopMoePermute",
+      permute,
+      { "*counts", "*offsets", "*perm", "*place", "ids" } },
+    { "halopGroupedGemm", grouped, { "*y", "x", "w", "offsets", "?gather" } },
+    { "halopMoeCombine",
+      combine,
+      { "*y", "parts", "weights", "place", "?shared" } },
+    { "halopMtpCombine",
+      mtp,
+      { "*y", "embedding", "hidden", "w_embedding", "w_hidden",
+        "?positions" } },
+    { "halopTopK", top, { "?*values", "*indices", "x" } },
+    { "halopSample",
+      draw,
+      { "*token", "?*kept", "logits", "past", "?uniform" } },
+};
+#define N_OPS (sizeof ops / sizeof ops[0])
+
+static char *places[TENSORS + 1]; /* the last belongs to no tensor */
+
+static void places_make(void)
+{
+    for (int i = 0; i <= TENSORS; i++) {
+        OK(halMalloc((void **)&places[i], BYTES));
+        OK(halMemset(places[i], 0, BYTES));
+    }
+}
+
+static void places_free(void)
+{
+    for (int i = 0; i <= TENSORS; i++)
+        OK(halFree(places[i]));
+}
+
+/* The failure names op, argument and rule, and is the thread's last error. */
+static void refused(halError_t st, const char *op, const char *name,
+                    const char *words, int line)
+{
+    static const char zero[BYTES];
+    const char *detail = halGetErrorDetail();
+    size_t len = strlen(op);
+    char now[BYTES];
+
+    if (st != halErrorInvalidValue || strncmp(detail, op, len) != 0 ||
+        strncmp(detail + len, ": ", 2) != 0 ||
+        !strstr(detail, name + strspn(name, "*?")) || !strstr(detail, words))
+        fail_msg("line %d: %s: \"%s\" is not \"%s: ... %s ... %s\"", line,
+                 halGetErrorName(st), detail, op, name, words);
+    assert_int_equal(halGetLastError(), halErrorInvalidValue);
+    assert_int_equal(halGetLastError(), halSuccess);
+    for (int i = 0; i <= TENSORS; i++) {
+        OK(halMemcpy(now, places[i], BYTES, halMemcpyDeviceToHost));
+        assert_memory_equal(now, zero, BYTES);
+    }
+}
+
+/* Each tensor of each op in turn: NULL, misaligned, at the end of its
+ * allocation, and where an output is. */
+static void each_tensor(void **state)
+{
+    (void)state;
+    places_make();
+    for (unsigned n = 0; n < N_OPS; n++)
+        for (int i = 0; i < TENSORS && ops[n].tensors[i]; i++) {
+            const char *op = ops[n].name, *name = ops[n].tensors[i];
+            void *p[TENSORS];
+
+            memcpy(p, places, sizeof p);
+            p[i] = NULL;
+            if (!strchr(name, '?'))
+                refused(ops[n].call(p), op, name, " is NULL", __LINE__);
+            p[i] = places[TENSORS] + 130;
+            refused(ops[n].call(p), op, name, "aligned", __LINE__);
+            p[i] = places[TENSORS] + BYTES - 4;
+            refused(ops[n].call(p), op, name, " needs ", __LINE__);
+            for (int o = 0; o < TENSORS && ops[n].tensors[o]; o++)
+                for (int at = 0; at <= 4; at += 4) {
+                    if (o == i || !strchr(ops[n].tensors[o], '*'))
+                        continue;
+                    p[i] = places[o] + at;
+                    refused(ops[n].call(p), op, name, " overlaps ", __LINE__);
+                }
+        }
+    places_free();
+}
+
+/* The good calls are good, with optional tensors and without. */
+static void good_calls(void **state)
+{
+    (void)state;
+    places_make();
+    for (unsigned n = 0; n < N_OPS; n++) {
+        void *p[TENSORS];
+
+        memcpy(p, places, sizeof p);
+        OK(ops[n].call(p));
+        for (int i = 0; i < TENSORS && ops[n].tensors[i]; i++)
+            if (strchr(ops[n].tensors[i], '?'))
+                p[i] = NULL;
+        OK(ops[n].call(p));
+        assert_int_equal(halPeekAtLastError(), halSuccess);
+    }
+    OK(halDeviceSynchronize());
+    places_free();
+}
+
+/* Sizes whose products 32 or 64 bits do not hold. */
+static void large_sizes(void **state)
+{
+    const int64_t most = INT32_MAX;
+    struct halopKvAppendArgs kv;
+    struct halopMlaFp8AppendArgs mla;
+    struct halopGroupedGemmArgs gemm;
+    void *p[TENSORS];
+
+    (void)state;
+    places_make();
+    memcpy(p, places, sizeof p);
+    kv = kv_append_args(p);
+    kv.n_slots = kv.slot_stride = most;
+    refused(halopKvAppend(&kv, 0), "halopKvAppend", "cache",
+            " elements; up to 2^32 - 1", __LINE__);
+    mla = mla_append_args(p);
+    mla.n_slots = UINT32_MAX / HALOP_MLA_FP8_BYTES + 1;
+    refused(halopMlaFp8Append(&mla, 0), "halopMlaFp8Append", "cache",
+            "6547207 slots", __LINE__);
+    gemm = grouped_args(p);
+    gemm.w_expert_stride = (int64_t)UINT32_MAX + 1;
+    refused(halopGroupedGemm(&gemm, 0), "halopGroupedGemm", "w_expert_stride",
+            " is 4294967296", __LINE__);
+    refused(
+        halopAttentionCombine(halF32, p[0], NULL, p[1], p[2], most, 2, 4, 0),
+        "halopAttentionCombine", "part_o has 17179869176 elements", "",
+        __LINE__);
+    /* the elements of part_o wrap to 0 */
+    refused(halopAttentionCombine(halF32, p[0], NULL, p[1], p[2], 1 << 30,
+                                  1 << 30, 16, 0),
+            "halopAttentionCombine", "o has 17179869184 elements", "",
+            __LINE__);
+    places_free();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_tensor),
+        cmocka_unit_test(good_calls),
+        cmocka_unit_test(large_sizes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
