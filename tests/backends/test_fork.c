@@ -74,15 +74,6 @@ static void each_device(void **state)
     }
 }
 
-#ifdef __SANITIZE_THREAD__
-/* A child that exits leaves the threads that it never had. */
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void)
-{
-    return "report_thread_leaks=0";
-}
-#endif
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
