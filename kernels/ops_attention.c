@@ -4,18 +4,9 @@
  * parts that the keys are split into when the queries alone would leave the
  * device idle, or when one thread would walk too far.
  */
-#include "kernels/ops_internal.h"
+#include "kernels/ops_attention_internal.h"
 
-#include <math.h>
 #include <string.h>
-
-#define DIM_MAX  576 /* attention.k's LOCAL memory */
-#define QB       4   /* query rows a group takes together */
-#define PART_MIN 256
-/* llvmpipe ends loops after 65,535 iterations of a thread's life: 4096 keys of
- * 576 + 512 columns take about 18,000. */
-#define PART_MAX  4096
-#define PARTS_MAX 64
 
 /* flags of attention.k */
 enum { CAUSAL = 1, HAS_LENS = 2, HAS_LSE = 4 };
@@ -65,26 +56,13 @@ static halError_t check_numbers(const char *op,
                              OPS_DTYPE(a->dtype) | OPS_DTYPE(halF32));
     if (st == halSuccess)
         st = ops_check_sizes(op, sizes, 5);
+    if (st == halSuccess)
+        st =
+            ops_check_heads(op, a->n_heads, a->n_kv_heads, a->qk_dim, a->v_dim);
+    if (st == halSuccess)
+        st = ops_check_scale(op, a->scale);
     if (st != halSuccess)
         return st;
-    if (a->qk_dim < 1 || a->qk_dim > DIM_MAX || a->v_dim < 1 ||
-        a->v_dim > DIM_MAX)
-        return ops_fail(op, halErrorInvalidValue,
-                        "qk_dim is %lld and v_dim %lld; both must lie in "
-                        "1..%d",
-                        (long long)a->qk_dim, (long long)a->v_dim, DIM_MAX);
-    if (a->n_heads > UINT16_MAX)
-        return ops_fail(op, halErrorInvalidValue,
-                        "n_heads is %lld; up to 65535 are possible",
-                        (long long)a->n_heads);
-    if (a->n_heads && (a->n_kv_heads < 1 || a->n_heads % a->n_kv_heads))
-        return ops_fail(op, halErrorInvalidValue,
-                        "n_heads, %lld, must be a multiple of "
-                        "n_kv_heads, %lld",
-                        (long long)a->n_heads, (long long)a->n_kv_heads);
-    if (!isfinite(a->scale))
-        return ops_fail(op, halErrorInvalidValue,
-                        "scale is %g; it must be finite", (double)a->scale);
     if ((double)a->batch * (double)a->n_heads * (double)a->n_q > INT32_MAX)
         return ops_fail(
             op, halErrorInvalidValue,
@@ -138,22 +116,6 @@ static halError_t check_tensors(const char *op,
     return st == halSuccess ? ops_check_tensors(op, t->all, 6) : st;
 }
 
-/* Parts of how many keys. */
-static int64_t choose_part(const struct ops_call *call, int64_t kv_max,
-                           int64_t total)
-{
-    int64_t idle = (int64_t)call->device.units * 2 / (total ? total : 1);
-    int64_t parts = idle < 1 ? 1 : idle > PARTS_MAX ? PARTS_MAX : idle;
-    int64_t part = (kv_max + parts - 1) / parts;
-
-    if (part < PART_MIN)
-        part = PART_MIN;
-    if (part > PART_MAX && call->group > 1)
-        part = PART_MAX;
-    /* one step of 64 keys is a tile */
-    return (part + 63) / 64 * 64;
-}
-
 /* Everything after the tensors. */
 static void scalars(struct ops_call *call, const struct halopAttentionArgs *a,
                     int64_t total, int64_t part, int has_lse,
@@ -184,57 +146,32 @@ static void scalars(struct ops_call *call, const struct halopAttentionArgs *a,
     ops_u32(call, o_strides[2]);
 }
 
-/* The parts' results are joined from stream-ordered memory. */
+/* The keys in parts, whose results are then joined. */
 static halError_t run_parts(const char *op, const struct halopAttentionArgs *a,
                             struct tensors *t, int64_t rows_together,
                             int64_t total, int64_t part, halStream_t stream)
 {
-    int64_t rows = a->batch * a->n_heads * a->n_q;
-    int64_t parts = (a->kv_max + part - 1) / part;
-    const int64_t strides[3] = { a->n_heads * a->n_q * a->v_dim, a->v_dim,
-                                 a->n_q * a->v_dim };
-    size_t o_floats = (size_t)(parts * rows * a->v_dim);
+    struct ops_parts parts = { .n = (a->kv_max + part - 1) / part,
+                               .rows = a->batch * a->n_heads * a->n_q,
+                               .dim = a->v_dim };
+    const int64_t part_strides[3] = { a->n_heads * a->n_q * a->v_dim, a->v_dim,
+                                      a->n_q * a->v_dim };
     struct ops_call call;
-    void *memory = NULL;
-    float *part_lse;
-    halError_t st, freed;
+    halError_t st;
 
     st = ops_find(&call, op, "attention_%s_f32_%d", ops_dtype_name(a->dtype),
                   (int)rows_together);
     if (st == halSuccess)
-        st = ops_result(op, halMallocAsync(&memory,
-                                           (o_floats + (size_t)(parts * rows)) *
-                                               sizeof(float),
-                                           stream));
+        st = ops_parts_take(&parts, &call, stream);
     if (st != halSuccess)
         return st;
-    part_lse = (float *)memory + o_floats;
-    ops_buffer(&call, memory);
-    ops_buffer(&call, part_lse);
     ops_tensors(&call, t->all + 2, 4);
-    scalars(&call, a, total, part, 1, strides);
-    st = ops_run(&call, (uint64_t)total, (uint64_t)parts, stream);
-    if (st != halSuccess)
-        goto out;
-    st = ops_find(&call, op, "attention_combine_%s", ops_dtype_name(a->out));
-    if (st != halSuccess)
-        goto out;
-    ops_tensors(&call, t->all, 2);
-    ops_buffer(&call, memory);
-    ops_buffer(&call, part_lse);
-    ops_u32(&call, rows);
-    ops_u32(&call, parts);
-    ops_u32(&call, a->n_q);
-    ops_u32(&call, a->n_heads);
-    ops_u32(&call, a->v_dim);
-    ops_u32(&call, a->lse != NULL);
-    ops_u32(&call, a->o_batch_stride);
-    ops_u32(&call, a->o_seq_stride);
-    ops_u32(&call, a->o_head_stride);
-    st = ops_run(&call, (uint64_t)rows, 1, stream);
-out:
-    freed = ops_result(op, halFreeAsync(memory, stream));
-    return st != halSuccess ? st : freed;
+    scalars(&call, a, total, part, 1, part_strides);
+    st = ops_run(&call, (uint64_t)total, (uint64_t)parts.n, stream);
+    if (st == halSuccess)
+        st = ops_parts_join(&parts, op, a->out, a->o, a->lse, a->n_q,
+                            a->n_heads, t->o.strides, stream);
+    return ops_parts_give(&parts, op, st, stream);
 }
 
 halError_t halopAttention(const struct halopAttentionArgs *args,
@@ -256,13 +193,13 @@ halError_t halopAttention(const struct halopAttentionArgs *args,
     if (st != halSuccess)
         return st;
     rows = a->n_q * (a->n_heads / a->n_kv_heads);
-    together = rows > 1 ? QB : 1;
+    together = rows > 1 ? OPS_QUERY_ROWS : 1;
     total = a->batch * a->n_kv_heads * ((rows + together - 1) / together);
     st = ops_find(&call, op, "attention_%s_%s_%d", ops_dtype_name(a->dtype),
                   ops_dtype_name(a->out), (int)together);
     if (st != halSuccess)
         return st;
-    part = choose_part(&call, a->kv_max, total);
+    part = ops_part_keys(&call, a->kv_max, total, 0);
     if (part < a->kv_max && (double)a->batch * (double)a->n_heads *
                                     (double)a->n_q * (double)a->v_dim *
                                     (double)((a->kv_max + part - 1) / part) <

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ops_mla.c - the fp8 latent cache: append and absorbed attention
  * (ops_paged.h). */
-#include "kernels/ops_paged_internal.h"
+#include "kernels/ops_attention_internal.h"
 
-#include <math.h>
 #include <string.h>
 
-#define QB     4 /* query rows a group of mla_fp8.k takes together */
 #define LATENT 512
 #define ROPE   64
 #define DIM    (LATENT + ROPE)
@@ -128,17 +126,11 @@ static halError_t check_numbers(const char *op, const struct halopMlaFp8Args *a)
     if (a->block < 1)
         return ops_fail(op, halErrorInvalidValue,
                         "block is 0; a block holds at least one token");
-    if (!isfinite(a->scale))
-        return ops_fail(op, halErrorInvalidValue,
-                        "scale is %g; it must be finite", (double)a->scale);
-    if (!a->q_starts && (a->max_q ? a->n_tokens % a->max_q != 0 ||
-                                        a->n_tokens / a->max_q != a->batch
-                                  : a->n_tokens != 0))
-        return ops_fail(op, halErrorInvalidValue,
-                        "n_tokens is %lld; without q_starts it must be "
-                        "batch x max_q, %lld x %lld",
-                        (long long)a->n_tokens, (long long)a->batch,
-                        (long long)a->max_q);
+    st = ops_check_scale(op, a->scale);
+    if (st == halSuccess)
+        st = ops_check_tokens(op, a->q_starts, a->batch, a->max_q, a->n_tokens);
+    if (st != halSuccess)
+        return st;
     if ((double)a->batch * (double)a->n_heads * (double)a->max_q > INT32_MAX ||
         (double)a->n_tokens * (double)a->n_heads > INT32_MAX ||
         (double)a->table_width * (double)a->block > INT32_MAX ||
@@ -205,37 +197,28 @@ static halError_t run(struct ops_call *call, const struct halopMlaFp8Args *a,
     return ops_run(call, (uint64_t)total, (uint64_t)parts, stream);
 }
 
-/* The parts' results are joined from stream-ordered memory. */
+/* The keys in parts, whose results are then joined. */
 static halError_t run_parts(const char *op, const struct halopMlaFp8Args *a,
                             const struct ops_tensor tensors[TENSORS],
                             int together, int64_t total, int64_t part,
-                            int64_t parts, halStream_t stream)
+                            int64_t n_parts, halStream_t stream)
 {
-    int64_t rows = a->n_tokens * a->n_heads;
-    size_t o_floats = (size_t)(parts * rows * LATENT);
+    struct ops_parts parts = { .n = n_parts,
+                               .rows = a->n_tokens * a->n_heads,
+                               .dim = LATENT };
     struct ops_call call;
-    void *memory = NULL;
-    float *part_lse;
-    halError_t st, freed;
+    halError_t st;
 
     st = ops_find(&call, op, "mla_fp8_%s_f32_%d", ops_dtype_name(a->dtype),
                   together);
     if (st == halSuccess)
-        st = ops_result(op, halMallocAsync(&memory,
-                                           (o_floats + (size_t)(parts * rows)) *
-                                               sizeof(float),
-                                           stream));
+        st = ops_parts_take(&parts, &call, stream);
     if (st != halSuccess)
         return st;
-    part_lse = (float *)memory + o_floats;
-    ops_buffer(&call, memory);
-    ops_buffer(&call, part_lse);
-    st = run(&call, a, tensors, total, part, parts, 1, stream);
+    st = run(&call, a, tensors, total, part, parts.n, 1, stream);
     if (st == halSuccess)
-        st = ops_paged_join(op, a->out, a->o, a->lse, memory, part_lse, parts,
-                            rows, LATENT, stream);
-    freed = ops_result(op, halFreeAsync(memory, stream));
-    return st != halSuccess ? st : freed;
+        st = ops_parts_join_rows(&parts, op, a->out, a->o, a->lse, stream);
+    return ops_parts_give(&parts, op, st, stream);
 }
 
 halError_t halopMlaFp8Decode(const struct halopMlaFp8Args *args,
@@ -259,14 +242,14 @@ halError_t halopMlaFp8Decode(const struct halopMlaFp8Args *args,
     if (st != halSuccess)
         return st;
     rows = a->max_q * a->n_heads;
-    together = rows > 1 ? QB : 1;
+    together = rows > 1 ? OPS_QUERY_ROWS : 1;
     total = a->batch * ((rows + together - 1) / together);
     st = ops_find(&call, op, "mla_fp8_%s_%s_%d", ops_dtype_name(a->dtype),
                   ops_dtype_name(a->out), together);
     if (st != halSuccess)
         return st;
     kv_max = has_keys(a) ? a->table_width * a->block : 0;
-    part = ops_paged_part(&call, kv_max, total, a->part);
+    part = ops_part_keys(&call, kv_max, total, a->part);
     parts = (kv_max + part - 1) / part;
     if (parts > 1 &&
         (double)a->n_tokens * (double)a->n_heads * LATENT * (double)parts <

@@ -3,18 +3,10 @@
  * ops_paged.c - attention over paged caches (ops_paged.h), split into parts of
  * the keys where the queries alone would leave the device idle.
  */
-#include "kernels/ops_paged_internal.h"
+#include "kernels/ops_attention_internal.h"
 
 #include <math.h>
 #include <string.h>
-
-#define DIM_MAX  576 /* attention_paged.k's LOCAL memory */
-#define QB       4   /* query rows a group takes together */
-#define PART_MIN 256
-/* llvmpipe ends loops after 65,535 iterations of a thread's life: 4096 keys of
- * 576 + 512 columns take about 19,000. */
-#define PART_MAX  4096
-#define PARTS_MAX 64
 
 /* flags of attention_paged.k */
 enum { CAUSAL = 1, HAS_STARTS = 2, HAS_LSE = 4 };
@@ -38,35 +30,15 @@ static halError_t check_dims(const char *op,
     };
     halError_t st = ops_check_sizes(op, sizes, sizeof sizes / sizeof *sizes);
 
+    if (st == halSuccess)
+        st =
+            ops_check_heads(op, a->n_heads, a->n_kv_heads, a->qk_dim, a->v_dim);
     if (st != halSuccess)
         return st;
-    if (a->qk_dim < 1 || a->qk_dim > DIM_MAX || a->v_dim < 1 ||
-        a->v_dim > DIM_MAX)
-        return ops_fail(op, halErrorInvalidValue,
-                        "qk_dim is %lld and v_dim %lld; both must lie in "
-                        "1..%d",
-                        (long long)a->qk_dim, (long long)a->v_dim, DIM_MAX);
-    if (a->n_heads > UINT16_MAX)
-        return ops_fail(op, halErrorInvalidValue,
-                        "n_heads is %lld; up to 65535 are possible",
-                        (long long)a->n_heads);
-    if (a->n_heads && (a->n_kv_heads < 1 || a->n_heads % a->n_kv_heads))
-        return ops_fail(op, halErrorInvalidValue,
-                        "n_heads, %lld, must be a multiple of "
-                        "n_kv_heads, %lld",
-                        (long long)a->n_heads, (long long)a->n_kv_heads);
     if (a->block < 1)
         return ops_fail(op, halErrorInvalidValue,
                         "block is 0; a block holds at least one token");
-    if (!a->q_starts && (a->max_q ? a->n_tokens % a->max_q != 0 ||
-                                        a->n_tokens / a->max_q != a->batch
-                                  : a->n_tokens != 0))
-        return ops_fail(op, halErrorInvalidValue,
-                        "n_tokens is %lld; without q_starts it must be "
-                        "batch x max_q, %lld x %lld",
-                        (long long)a->n_tokens, (long long)a->batch,
-                        (long long)a->max_q);
-    return halSuccess;
+    return ops_check_tokens(op, a->q_starts, a->batch, a->max_q, a->n_tokens);
 }
 
 static halError_t check_numbers(const char *op,
@@ -79,11 +51,10 @@ static halError_t check_numbers(const char *op,
                              OPS_DTYPE(a->dtype) | OPS_DTYPE(halF32));
     if (st == halSuccess)
         st = check_dims(op, a);
+    if (st == halSuccess)
+        st = ops_check_scale(op, a->scale);
     if (st != halSuccess)
         return st;
-    if (!isfinite(a->scale))
-        return ops_fail(op, halErrorInvalidValue,
-                        "scale is %g; it must be finite", (double)a->scale);
     if (!isfinite(a->softcap) || a->softcap < 0)
         return ops_fail(op, halErrorInvalidValue,
                         "softcap is %g; it must be 0 (none) or more",
@@ -160,23 +131,6 @@ static halError_t check_tensors(const char *op,
     return ops_check_tensors(op, t->all, 8);
 }
 
-int64_t ops_paged_part(const struct ops_call *call, int64_t kv_max,
-                       int64_t total, int64_t wanted)
-{
-    int64_t idle = (int64_t)call->device.units * 2 / (total ? total : 1);
-    int64_t parts = idle < 1 ? 1 : idle > PARTS_MAX ? PARTS_MAX : idle;
-    int64_t part = (kv_max + parts - 1) / parts;
-
-    if (wanted)
-        part = wanted;
-    else if (part < PART_MIN)
-        part = PART_MIN;
-    if (part > PART_MAX && call->group > 1)
-        part = PART_MAX;
-    /* one step of 64 keys is a tile */
-    return wanted ? part : (part + 63) / 64 * 64;
-}
-
 /* Everything after the tensors. */
 static void scalars(struct ops_call *call,
                     const struct halopPagedAttentionArgs *a, int64_t total,
@@ -202,67 +156,31 @@ static void scalars(struct ops_call *call,
     ops_u32(call, a->v_slot_stride);
 }
 
-halError_t ops_paged_join(const char *op, halDtype out, void *o, float *lse,
-                          const float *part_o, const float *part_lse,
-                          int64_t parts, int64_t rows, int64_t dim,
-                          halStream_t stream)
-{
-    struct ops_call call;
-    halError_t st =
-        ops_find(&call, op, "attention_combine_%s", ops_dtype_name(out));
-
-    if (st != halSuccess)
-        return st;
-    ops_buffer(&call, o);
-    ops_buffer(&call, lse);
-    ops_buffer(&call, part_o);
-    ops_buffer(&call, part_lse);
-    ops_u32(&call, rows);
-    ops_u32(&call, parts);
-    ops_u32(&call, 1); /* queries: each row is a batch of its own */
-    ops_u32(&call, 1); /* heads */
-    ops_u32(&call, dim);
-    ops_u32(&call, lse != NULL);
-    ops_u32(&call, dim); /* strides of o */
-    ops_u32(&call, dim);
-    ops_u32(&call, dim);
-    return ops_run(&call, (uint64_t)rows, 1, stream);
-}
-
-/* The parts' results are joined from stream-ordered memory. */
+/* The keys in parts, whose results are then joined. */
 static halError_t run_parts(const char *op,
                             const struct halopPagedAttentionArgs *a,
                             const struct tensors *t, int together,
                             int64_t total, int64_t part, halStream_t stream)
 {
-    int64_t rows = a->n_tokens * a->n_heads;
-    int64_t parts = (a->table_width * a->block + part - 1) / part;
-    size_t o_floats = (size_t)(parts * rows * a->v_dim);
+    struct ops_parts parts = { .n = (a->table_width * a->block + part - 1) /
+                                    part,
+                               .rows = a->n_tokens * a->n_heads,
+                               .dim = a->v_dim };
     struct ops_call call;
-    void *memory = NULL;
-    float *part_lse;
-    halError_t st, freed;
+    halError_t st;
 
     st = ops_find(&call, op, "attention_paged_%s_f32_%d",
                   ops_dtype_name(a->dtype), together);
     if (st == halSuccess)
-        st = ops_result(op, halMallocAsync(&memory,
-                                           (o_floats + (size_t)(parts * rows)) *
-                                               sizeof(float),
-                                           stream));
+        st = ops_parts_take(&parts, &call, stream);
     if (st != halSuccess)
         return st;
-    part_lse = (float *)memory + o_floats;
-    ops_buffer(&call, memory);
-    ops_buffer(&call, part_lse);
     ops_tensors(&call, t->all + 2, 6);
     scalars(&call, a, total, part, 1);
-    st = ops_run(&call, (uint64_t)total, (uint64_t)parts, stream);
+    st = ops_run(&call, (uint64_t)total, (uint64_t)parts.n, stream);
     if (st == halSuccess)
-        st = ops_paged_join(op, a->out, a->o, a->lse, memory, part_lse, parts,
-                            rows, a->v_dim, stream);
-    freed = ops_result(op, halFreeAsync(memory, stream));
-    return st != halSuccess ? st : freed;
+        st = ops_parts_join_rows(&parts, op, a->out, a->o, a->lse, stream);
+    return ops_parts_give(&parts, op, st, stream);
 }
 
 halError_t halopPagedAttention(const struct halopPagedAttentionArgs *args,
@@ -286,14 +204,14 @@ halError_t halopPagedAttention(const struct halopPagedAttentionArgs *args,
     if (st != halSuccess)
         return st;
     rows = a->max_q * (a->n_heads / a->n_kv_heads);
-    together = rows > 1 ? QB : 1;
+    together = rows > 1 ? OPS_QUERY_ROWS : 1;
     total = a->batch * a->n_kv_heads * ((rows + together - 1) / together);
     st = ops_find(&call, op, "attention_paged_%s_%s_%d",
                   ops_dtype_name(a->dtype), ops_dtype_name(a->out), together);
     if (st != halSuccess)
         return st;
     kv_max = has_keys(a) ? a->table_width * a->block : 0;
-    part = ops_paged_part(&call, kv_max, total, a->part);
+    part = ops_part_keys(&call, kv_max, total, a->part);
     if (part < kv_max && (double)a->n_tokens * (double)a->n_heads *
                                  (double)a->v_dim *
                                  (double)((kv_max + part - 1) / part) <
@@ -323,6 +241,11 @@ halError_t halopAttentionCombine(halDtype out, void *o, float *lse,
         { "part_o", part_o, part_rows * (uint64_t)dim, halF32, OPS_IN, NULL },
         { "part_lse", part_lse, part_rows, halF32, OPS_IN, NULL },
     };
+    const struct ops_parts all = { .n = parts,
+                                   .rows = rows,
+                                   .dim = dim,
+                                   .o = parts ? part_o : NULL,
+                                   .lse = parts ? part_lse : NULL };
     halError_t st = ops_check_dtype(op, "out", out, OPS_FLOATS);
 
     if (st == halSuccess)
@@ -332,6 +255,5 @@ halError_t halopAttentionCombine(halDtype out, void *o, float *lse,
     st = ops_check_tensors(op, tensors, 4);
     if (st != halSuccess)
         return st;
-    return ops_paged_join(op, out, o, lse, parts ? part_o : NULL,
-                          parts ? part_lse : NULL, parts, rows, dim, stream);
+    return ops_parts_join_rows(&all, op, out, o, lse, stream);
 }
