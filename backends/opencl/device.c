@@ -118,6 +118,7 @@ static void device_release(struct opencl_dev *dev)
         return;
     pthread_cond_destroy(&dev->record_changed);
     pthread_mutex_destroy(&dev->record_lock);
+    pthread_mutex_destroy(&dev->service_lock);
     free(dev);
 }
 
@@ -135,6 +136,7 @@ static halError_t device_open(unsigned index, struct hal_dev **out_dev)
     if (!dev)
         return hal_fail(halErrorHostMemory, "opencl: device_open: %zu bytes",
                         sizeof *dev);
+    pthread_mutex_init(&dev->service_lock, NULL);
     pthread_mutex_init(&dev->record_lock, NULL);
     pthread_cond_init(&dev->record_changed, NULL);
     dev->hal.size = sizeof dev->hal;

@@ -15,8 +15,9 @@
  *
  * Locks, in the order in which they are taken: hal_stream's (the core's),
  * kernel->lock, the driver lock of opencl_enter() (recursive), stream->lock,
- * dev->record_lock.  None is held while the host waits, save the driver lock
- * of drivers that must be serialised.
+ * dev->record_lock; dev->service_lock before the driver lock.  None is held
+ * while the host waits, save dev->service_lock and the driver lock of drivers
+ * that must be serialised.
  */
 #ifndef BACKENDS_OPENCL_OPENCL_H
 #define BACKENDS_OPENCL_OPENCL_H
@@ -106,7 +107,8 @@ struct opencl_dev {
     const struct opencl_device *device;
     cl_device_id id;
     cl_context context;
-    cl_command_queue service; /* for work that belongs to no stream */
+    cl_command_queue service;     /* for work that belongs to no stream, */
+    pthread_mutex_t service_lock; /* held from enqueueing it to its end */
     unsigned quirks;
     bool device_timer; /* profiling times of markers make sense */
     bool svm;          /* fine-grain buffers */

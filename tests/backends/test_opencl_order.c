@@ -458,6 +458,42 @@ static void threads(void **state)
     rig_close(&r);
 }
 
+static void *allocate(void *arg)
+{
+    struct worker *w = arg;
+    struct hal_dev *dev = w->rig->dev;
+
+    for (uint32_t i = 0; i < 6000; i++) {
+        struct hal_mem m = { NULL, NULL };
+
+        if (dev->ops->mem_alloc(dev, 256, HAL_MEM_DEVICE, &m) != halSuccess) {
+            w->bad = 1;
+            break;
+        }
+        dev->ops->mem_free(dev, m.impl);
+    }
+    return NULL;
+}
+
+/* PoCL's basic device deadlocked when two threads had work on one queue. */
+static void allocations(void **state)
+{
+    struct rig r;
+    struct worker w[4];
+    pthread_t t[4];
+
+    rig_open(&r, state);
+    for (uint32_t i = 0; i < 4; i++) {
+        w[i] = (struct worker){ .rig = &r };
+        assert_int_equal(pthread_create(&t[i], NULL, allocate, &w[i]), 0);
+    }
+    for (uint32_t i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(w[i].bad, 0);
+    rig_close(&r);
+}
+
 /* The same device twice, as a stand-in does: nothing is shared. */
 static void opened_twice(void **state)
 {
@@ -483,11 +519,17 @@ static void opened_twice(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(asynchronous),   cmocka_unit_test(starts_by_itself),
-    cmocka_unit_test(host_functions), cmocka_unit_test(events),
-    cmocka_unit_test(waits),          cmocka_unit_test(query_after_wait),
-    cmocka_unit_test(ping_pong),      cmocka_unit_test(threads),
-    cmocka_unit_test(opened_twice),   cmocka_unit_test(long_among_short),
+    cmocka_unit_test(asynchronous),
+    cmocka_unit_test(starts_by_itself),
+    cmocka_unit_test(host_functions),
+    cmocka_unit_test(events),
+    cmocka_unit_test(waits),
+    cmocka_unit_test(query_after_wait),
+    cmocka_unit_test(ping_pong),
+    cmocka_unit_test(threads),
+    cmocka_unit_test(allocations),
+    cmocka_unit_test(opened_twice),
+    cmocka_unit_test(long_among_short),
 };
 
 int main(void)
