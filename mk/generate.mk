@@ -41,11 +41,16 @@ STOCK := $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(KERNELS))
 $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(filter $(addprefix kernels/,\
   fp8_%.k int8_%.k int4_%.k gguf_%.k mla_fp8_%.k),$(KERNELS))): $(wildcard kernels/quant/*.h)
 
-$(B)/kernels/%.halbin: kernels/%.k $(B)/halcc
+# A copy that is as old as its bytes: a compiler that has been linked again and
+# is the same does not compile the kernels anew, which takes minutes.
+$(B)/halcc.same: $(B)/halcc
+	@cmp -s $< $@ || cp $< $@
+
+$(B)/kernels/%.halbin: kernels/%.k $(B)/halcc.same
 	@mkdir -p $(@D)
 	$(B)/halcc $(HALCCFLAGS) -o $@ $<
 
-$(B)/stock.halbin: $(STOCK) $(B)/halcc
+$(B)/stock.halbin: $(STOCK) $(B)/halcc.same
 	$(B)/halcc --merge -o $@ $(STOCK)
 
 $(B)/gen/stock.c: $(STOCK_HALBIN) mk/generate.mk

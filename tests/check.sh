@@ -72,7 +72,7 @@ programs() { # the cmocka programs under DIR/tests
 
 # unit_one PROGRAM LOG [WRAPPER...]: ends with a line "@ PASSED FAILED SKIPPED".
 unit_one() {
-    local program=$1 log=$2 out rc p f s leaks
+    local program=$1 log=$2 out rc p f s leaks start=$SECONDS
     shift 2
     echo "== $program"
     # The validation layers and lavapipe leak; what is ours is looked at in
@@ -95,6 +95,7 @@ unit_one() {
     if [ "$rc" != 0 ] && [ "$f" = 0 ]; then f=1; fi
     if [ $((p + f + s)) = 0 ]; then f=1; fi
     [ "$f" = 0 ] || echo "FAILED: $program (exit $rc)"
+    echo "$((SECONDS - start)) s"
     echo "@ $p $f $s"
 }
 export -f unit_one
@@ -406,23 +407,31 @@ step_isa() {
     done
 }
 
-# Kernels with the sanitizers' checks in their own code.  The quantised and paged
-# ones stay as they are: a compiler needs up to five minutes for one of them.
-instrumented() {
-    local k name parts=()
+# Kernels with the sanitizers' checks in their own code, one of each family: a
+# compiler needs minutes for some of them even without optimisation.
+instrumented='add argmax attention_paged cast copy embedding gemm gemv int8_gemv
+    moe_gemv rmsnorm rope router sample softmax swiglu'
+instrument_one() { # KERNEL LOG
+    "$B/halcc" --target cpu.base --cflags='-fsanitize=address,undefined -O0' \
+        -o "$B/asan/instrumented/$1.halbin" "kernels/$1.k"
+}
+export -f instrument_one
+instrument() {
+    local k parts=()
     mkdir -p "$B/asan/instrumented"
+    rm -f "$B"/asan/instrumented/*
+    export B
+    printf '%s\n' $instrumented | each instrument_one
     for k in kernels/*.k; do
-        name=$(basename "$k" .k)
-        case $name in
-        add | argmax | attention | cast | copy | embedding | gemm | gemv | \
-            rmsnorm | rope* | softmax | swiglu)
-            "$B/halcc" --target cpu.base \
-                --cflags=-fsanitize=address,undefined \
-                -o "$B/asan/instrumented/$name.halbin" "$k" || return 1
-            parts+=("$B/asan/instrumented/$name.halbin")
-            ;;
-        *) parts+=("$B/kernels/$name.halbin") ;;
-        esac
+        k=$(basename "$k" .k)
+        if [[ " ${instrumented//$'\n'/ } " != *" $k "* ]]; then
+            parts+=("$B/kernels/$k.halbin")
+        elif [ -f "$B/asan/instrumented/$k.halbin" ]; then
+            parts+=("$B/asan/instrumented/$k.halbin")
+        else
+            echo "FAILED: $k has not been compiled with the sanitizers"
+            return 1
+        fi
     done
     "$B/halcc" --merge -o "$B/asan/instrumented.halbin" "${parts[@]}"
 }
@@ -442,7 +451,7 @@ step_asan() {
     unit "$B/asan"
     conform "$B/asan/halcyon" --device cpu:0 --level core --level memory \
         --timeout 5
-    instrumented || return 1
+    instrument || return 1
     rm -f "$B"/asan/libhalcyon.*
     build "$B/asan" SAN=address,undefined OPT=-O1 \
         STOCK_HALBIN="$B/asan/instrumented.halbin" || return 1
@@ -457,11 +466,11 @@ step_asan() {
 step_tsan() {
     export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1
     build "$B/tsan" SAN=thread OPT=-O1 STOCK_HALBIN="$B/stock.halbin" || return 1
-    # One thread each, and many short-lived processes, which cost most here; they
+    # One thread each, or many short-lived processes, which cost most here; they
     # run under the other sanitizers.  test_args_families gives two rows one slot,
     # and which of them stays is open; a child of backends/test_fork exits
     # without the threads that it never had.
-    without='test_gcc_equal|test_halcc|test_preprocess|test_commands|test_cuda_text|test_args_families|backends/test_fork' \
+    without='test_gcc_equal|test_halcc|test_preprocess|test_commands|test_cuda_text|test_args_families|backends/test_fork|conformance/test_(ends|expect|package|resume|reports|selftest)' \
         unit "$B/tsan"
     conform "$B/tsan/halcyon" --device cpu:0 --case 'api.thread.*' \
         --case 'api.stream.*' --timeout 5
@@ -559,6 +568,9 @@ run_step() {
     rc=$?
     if [ $((step_passed + step_failed + step_skipped)) = 0 ]; then
         echo "FAILED: the step proved nothing (exit $rc)" >>"$LOGS/$name.log"
+        step_failed=1
+    elif [ "$rc" != 0 ] && [ "$step_failed" = 0 ]; then
+        echo "FAILED: the step ended early (exit $rc)" >>"$LOGS/$name.log"
         step_failed=1
     fi
     printf '%-12s %5d passed %4d failed %4d skipped %5d s\n' "$name" \

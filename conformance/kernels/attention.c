@@ -265,6 +265,8 @@ void kx_cases_attention(struct conf_list *list)
                        conf_dtype_name(p.in), conf_dtype_name(p.out));
         for (int i = 0; i < KX_COUNT(shapes); i++) {
             p.s = shapes[i];
+            if (d && p.s.n_q > KX_GRID)
+                continue;
             kx_add(list, p.in, i == 2 ? " core" : "", run, &p, sizeof p,
                    "attention.%s.%s", dtype, p.s.name);
         }

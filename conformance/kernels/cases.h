@@ -18,6 +18,11 @@
 
 #define KX_COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
 
+/* The largest grid that every driver takes.  Shapes beyond it try a kernel's
+ * loop over what its grid leaves, which is the same text for all dtypes: they
+ * are made for the first one alone. */
+#define KX_GRID 65535
+
 struct kx_tensor {
     halDtype dtype;
     int64_t n;

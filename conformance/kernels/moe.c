@@ -388,6 +388,8 @@ void kx_cases_moe(struct conf_list *list)
             struct grouped_param p = { dtypes[d][0], dtypes[d][1],
                                        groupeds[i] };
 
+            if (d && p.s.rows > KX_GRID)
+                continue;
             kx_add(list, p.in, " moe", run_grouped, &p, sizeof p,
                    "grouped_gemm.%s.%s", name, p.s.name);
         }
@@ -397,6 +399,8 @@ void kx_cases_moe(struct conf_list *list)
             struct combine_param p = { dtypes[d][1], dtypes[d][0],
                                        combines[i] };
 
+            if (d && p.s.tokens > KX_GRID)
+                continue;
             kx_add(list, p.out, " moe", run_combine, &p, sizeof p,
                    "moe_combine.%s.%s", name, p.s.name);
         }

@@ -337,6 +337,8 @@ static void add_quantise(struct conf_list *list)
                                       shapes[i].m,   shapes[i].k,
                                       shapes[i].odd, shapes[i].special };
 
+                if ((d || f) && p.m > KX_GRID)
+                    continue;
                 kq_add(list, "kernels-fp8", run_quantise, &p, sizeof p,
                        "fp8_quantise.%s_%s.%s", conf_dtype_name(p.in),
                        formats[f], shapes[i].name);
@@ -364,6 +366,8 @@ void kq_cases_fp8(struct conf_list *list)
             struct dequantise p = { kx_floats[d], shapes[i].n, shapes[i].k,
                                     shapes[i].odd, shapes[i].codes };
 
+            if (d && p.n > KX_GRID)
+                continue;
             kq_add(list, "kernels-fp8", run_dequantise, &p, sizeof p,
                    "fp8_dequantise.%s.%s", dtype, shapes[i].name);
         }
@@ -376,6 +380,8 @@ void kq_cases_fp8(struct conf_list *list)
         for (int i = 0; i < KX_COUNT(gemv_shapes); i++) {
             struct product p = { kx_floats[d], gemv_shapes[i], 1 };
 
+            if (d && p.s.n > KX_GRID)
+                continue;
             kq_add(list, "kernels-fp8", run_product, &p, sizeof p,
                    "fp8_gemv.%s.%s", dtype, p.s.name);
         }

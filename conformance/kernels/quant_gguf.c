@@ -216,6 +216,8 @@ static void add_type(struct conf_list *list, int type)
                                shapes[i].m,    shapes[i].n,   shapes[i].blocks,
                                shapes[i].bias, shapes[i].odd, shapes[i].gemv };
 
+            if (d && p.n > KX_GRID)
+                continue;
             kq_add(list, "kernels-int4", run_product, &p, sizeof p,
                    "gguf_%s.%s_%s%s%s.%s", p.gemv ? "gemv" : "gemm",
                    types[type].name, conf_dtype_name(p.in),

@@ -269,7 +269,8 @@ static void add_layout(struct conf_list *list, const char *name,
                                shapes[i].odd,
                                shapes[i].gemv };
 
-            if (layout == halopInt4Awq && p.idx != PLAIN)
+            if ((layout == halopInt4Awq && p.idx != PLAIN) ||
+                (d && p.n > KX_GRID))
                 continue;
             kq_add(list, "kernels-int4", run_product, &p, sizeof p,
                    "int4_%s.%s_%s%s%s.%s", p.gemv ? "gemv" : "gemm", name,

@@ -310,6 +310,8 @@ static void add_products(struct conf_list *list, int gemv,
         for (int i = 0; i < count; i++) {
             p.out = outs[d];
             p.s = shapes[i];
+            if (d && p.s.n > KX_GRID)
+                continue;
             kq_add(list, "kernels-int8", run_product, &p, sizeof p, "%s.%s.%s",
                    op, conf_dtype_name(p.out), p.s.name);
         }

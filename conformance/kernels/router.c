@@ -249,6 +249,8 @@ void kx_cases_router(struct conf_list *list)
         for (int i = 0; i < KX_COUNT(shapes); i++) {
             struct param p = { kx_floats[d], shapes[i] };
 
+            if (d && p.s.tokens > KX_GRID)
+                continue;
             kx_add(list, p.dtype, " moe", run, &p, sizeof p, "router.%s.%s",
                    conf_dtype_name(p.dtype), p.s.name);
         }

@@ -452,12 +452,16 @@ void kx_cases_sample(struct conf_list *list)
         for (int i = 0; i < KX_COUNT(tops); i++) {
             struct top_param p = { kx_floats[d], tops[i] };
 
+            if (d && p.s.rows > KX_GRID)
+                continue;
             kx_add(list, p.dtype, "", run_top, &p, sizeof p, "topk.%s.%s",
                    dtype, p.s.name);
         }
         for (int i = 0; i < KX_COUNT(draws); i++) {
             struct draw_param p = { kx_floats[d], draws[i] };
 
+            if (d && p.s.rows > KX_GRID)
+                continue;
             kx_add(list, p.dtype, "", run_draw, &p, sizeof p, "sample.%s.%s",
                    dtype, p.s.name);
         }
