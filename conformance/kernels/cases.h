@@ -85,6 +85,25 @@ void *kx_snapshot(struct conf *c, const struct conf_buf *b);
 void kx_untouched(struct conf *c, const struct conf_buf *b,
                   const void *snapshot);
 
+/* What a refusal points at: an input of 8 KiB, and an output of 8 KiB that no
+ * refused call may write. */
+struct kx_bench {
+    struct conf_buf in, out;
+    void *before;
+};
+struct kx_bench kx_bench(struct conf *c);
+void kx_bench_finish(struct conf *c, struct kx_bench *b);
+void *kx_at(const struct conf_buf *b, size_t bytes);
+
+/* `call(&bad, NULL)` must fail: `bad` is `good` but for one field, two
+ * variables of the caller. */
+#define KX_WITH(error, call, field, value)      \
+    do {                                        \
+        bad = good;                             \
+        bad.field = (value);                    \
+        CONF_FAILS(c, error, call(&bad, NULL)); \
+    } while (0)
+
 /* ---- one function for each file of cases ------------------------------ */
 
 void kx_cases_embedding(struct conf_list *list);

@@ -329,23 +329,15 @@ static void run(struct conf *c)
 
 /* ---- refusals ------------------------------------------------------------ */
 
-#define WITH(error, call, field, value)         \
-    do {                                        \
-        bad = good;                             \
-        bad.field = (value);                    \
-        CONF_FAILS(c, error, call(&bad, NULL)); \
-    } while (0)
-
 static void refuse_append(struct conf *c)
 {
-    struct conf_buf in = conf_alloc(c, 8192, 0), out = conf_alloc(c, 4096, 0);
-    void *before = kx_snapshot(c, &out);
+    struct kx_bench b = kx_bench(c);
     struct halopMlaFp8AppendArgs good = {
         .dtype = halF32,
-        .cache = out.mem,
-        .latent = in.mem,
-        .pe = in.mem,
-        .slots = in.mem,
+        .cache = b.out.mem,
+        .latent = b.in.mem,
+        .pe = b.in.mem,
+        .slots = b.in.mem,
         .n_tokens = 2,
         .n_slots = 4,
         .token_stride = 512,
@@ -353,7 +345,7 @@ static void refuse_append(struct conf *c)
     }, bad;
 
 #define BAD(field, value) \
-    WITH(halErrorInvalidValue, halopMlaFp8Append, field, value)
+    KX_WITH(halErrorInvalidValue, halopMlaFp8Append, field, value)
     BAD(cache, NULL);
     BAD(latent, NULL);
     BAD(pe, NULL);
@@ -363,33 +355,31 @@ static void refuse_append(struct conf *c)
     BAD(n_slots, 1 << 20);
     BAD(token_stride, 511);
     BAD(pe_stride, 63);
-    BAD(cache, in.mem);
-    BAD(cache, (char *)out.mem + 2);
-    BAD(slots, (const int32_t *)((char *)in.mem + 2));
+    BAD(cache, b.in.mem);
+    BAD(cache, kx_at(&b.out, 2));
+    BAD(slots, kx_at(&b.in, 2));
 #undef BAD
-    WITH(halErrorNotSupported, halopMlaFp8Append, dtype, halF16);
+    KX_WITH(halErrorNotSupported, halopMlaFp8Append, dtype, halF16);
     CONF_FAILS(c, halErrorInvalidValue, halopMlaFp8Append(NULL, NULL));
     bad = good;
     bad.n_tokens = 0;
     CONF_OK(c, halopMlaFp8Append(&bad, NULL));
-    kx_untouched(c, &out, before);
-    conf_check_zones(c, &in);
+    kx_bench_finish(c, &b);
 }
 
 static void refuse_decode(struct conf *c)
 {
-    struct conf_buf in = conf_alloc(c, 8192, 0), out = conf_alloc(c, 8192, 0);
-    void *before = kx_snapshot(c, &out);
+    struct kx_bench b = kx_bench(c);
     struct halopMlaFp8Args good = {
         .dtype = halF32,
         .out = halF32,
-        .o = out.mem,
-        .lse = (float *)((char *)out.mem + 6144),
-        .q = in.mem,
-        .cache = in.mem,
-        .q_starts = in.mem,
-        .kv_lens = in.mem,
-        .block_table = in.mem,
+        .o = b.out.mem,
+        .lse = kx_at(&b.out, 6144),
+        .q = b.in.mem,
+        .cache = b.in.mem,
+        .q_starts = b.in.mem,
+        .kv_lens = b.in.mem,
+        .block_table = b.in.mem,
         .batch = 2,
         .n_tokens = 3,
         .max_q = 2,
@@ -401,7 +391,7 @@ static void refuse_decode(struct conf *c)
     }, bad;
 
 #define BAD(field, value) \
-    WITH(halErrorInvalidValue, halopMlaFp8Decode, field, value)
+    KX_WITH(halErrorInvalidValue, halopMlaFp8Decode, field, value)
     BAD(o, NULL);
     BAD(q, NULL);
     BAD(cache, NULL);
@@ -416,15 +406,14 @@ static void refuse_decode(struct conf *c)
     BAD(part, -1);
     BAD(scale, INFINITY);
     BAD(q_starts, NULL); /* 3 tokens are not 2 x 2 */
-    BAD(o, in.mem);
-    BAD(lse, out.mem);
-    BAD(cache, (char *)in.mem + 2);
+    BAD(o, b.in.mem);
+    BAD(lse, b.out.mem);
+    BAD(cache, kx_at(&b.in, 2));
 #undef BAD
-    WITH(halErrorNotSupported, halopMlaFp8Decode, dtype, halF16);
-    WITH(halErrorNotSupported, halopMlaFp8Decode, out, halBF16);
+    KX_WITH(halErrorNotSupported, halopMlaFp8Decode, dtype, halF16);
+    KX_WITH(halErrorNotSupported, halopMlaFp8Decode, out, halBF16);
     CONF_FAILS(c, halErrorInvalidValue, halopMlaFp8Decode(NULL, NULL));
-    kx_untouched(c, &out, before);
-    conf_check_zones(c, &in);
+    kx_bench_finish(c, &b);
 }
 
 void kx_cases_mla_fp8(struct conf_list *list)

@@ -4,55 +4,22 @@
 
 #include "conformance/kernels/cases.h"
 
-struct bench {
-    struct conf_buf in, out;
-    void *before;
-};
-
-static struct bench bench(struct conf *c)
-{
-    struct bench b;
-
-    b.in = conf_alloc(c, 4096, 0);
-    b.out = conf_alloc(c, 4096, 0);
-    b.before = kx_snapshot(c, &b.out);
-    return b;
-}
-
-static void finish(struct conf *c, struct bench *b)
-{
-    kx_untouched(c, &b->out, b->before);
-    conf_check_zones(c, &b->in);
-}
-
-static void *at(const struct conf_buf *b, size_t bytes)
-{
-    return (char *)b->mem + bytes;
-}
-
-#define WITH(error, call, field, value)         \
-    do {                                        \
-        bad = good;                             \
-        bad.field = (value);                    \
-        CONF_FAILS(c, error, call(&bad, NULL)); \
-    } while (0)
-
 static void permute(struct conf *c)
 {
-    struct bench b = bench(c);
+    struct kx_bench b = kx_bench(c);
     struct halopMoePermuteArgs good = {
         .ids = b.in.mem,
         .counts = b.out.mem,
-        .offsets = at(&b.out, 512),
-        .perm = at(&b.out, 1024),
-        .place = at(&b.out, 2048),
+        .offsets = kx_at(&b.out, 512),
+        .perm = kx_at(&b.out, 1024),
+        .place = kx_at(&b.out, 2048),
         .n_tokens = 10,
         .top_k = 3,
         .n_experts = 8,
     }, bad;
 
 #define BAD(field, value) \
-    WITH(halErrorInvalidValue, halopMoePermute, field, value)
+    KX_WITH(halErrorInvalidValue, halopMoePermute, field, value)
     BAD(ids, NULL);
     BAD(counts, NULL);
     BAD(offsets, NULL);
@@ -64,22 +31,22 @@ static void permute(struct conf *c)
     BAD(top_k, -3);
     BAD(n_experts, 0);
     BAD(n_experts, 2049);
-    BAD(ids, at(&b.in, 2));
-    BAD(perm, at(&b.out, 1023));
-    BAD(place, at(&b.out, 1024));
-    BAD(counts, at(&b.out, 512));
-    BAD(ids, at(&b.out, 2048));
+    BAD(ids, kx_at(&b.in, 2));
+    BAD(perm, kx_at(&b.out, 1023));
+    BAD(place, kx_at(&b.out, 1024));
+    BAD(counts, kx_at(&b.out, 512));
+    BAD(ids, kx_at(&b.out, 2048));
 #undef BAD
     CONF_FAILS(c, halErrorInvalidValue, halopMoePermute(NULL, NULL));
     bad = good;
     bad.n_tokens = 0;
     CONF_OK(c, halopMoePermute(&bad, NULL));
-    finish(c, &b);
+    kx_bench_finish(c, &b);
 }
 
 static void grouped(struct conf *c)
 {
-    struct bench b = bench(c);
+    struct kx_bench b = kx_bench(c);
     struct halopGroupedGemmArgs good = {
         .in = halF32,
         .out = halF32,
@@ -98,7 +65,7 @@ static void grouped(struct conf *c)
     }, bad;
 
 #define BAD(field, value) \
-    WITH(halErrorInvalidValue, halopGroupedGemm, field, value)
+    KX_WITH(halErrorInvalidValue, halopGroupedGemm, field, value)
     BAD(y, NULL);
     BAD(x, NULL);
     BAD(w, NULL);
@@ -117,22 +84,22 @@ static void grouped(struct conf *c)
     BAD(gather_div, 0);
     BAD(gather_div, (int64_t)1 << 31);
     BAD(y, b.in.mem);
-    BAD(offsets, at(&b.in, 2));
-    BAD(gather, at(&b.in, 1));
-    BAD(x, at(&b.in, 1));
+    BAD(offsets, kx_at(&b.in, 2));
+    BAD(gather, kx_at(&b.in, 1));
+    BAD(x, kx_at(&b.in, 1));
 #undef BAD
-    WITH(halErrorNotSupported, halopGroupedGemm, in, halI8);
-    WITH(halErrorNotSupported, halopGroupedGemm, out, halBF16);
+    KX_WITH(halErrorNotSupported, halopGroupedGemm, in, halI8);
+    KX_WITH(halErrorNotSupported, halopGroupedGemm, out, halBF16);
     CONF_FAILS(c, halErrorInvalidValue, halopGroupedGemm(NULL, NULL));
     bad = good;
     bad.rows = 0;
     CONF_OK(c, halopGroupedGemm(&bad, NULL));
-    finish(c, &b);
+    kx_bench_finish(c, &b);
 }
 
 static void combine(struct conf *c)
 {
-    struct bench b = bench(c);
+    struct kx_bench b = kx_bench(c);
     struct halopMoeCombineArgs good = {
         .in = halF32,
         .out = halF32,
@@ -148,7 +115,7 @@ static void combine(struct conf *c)
     }, bad;
 
 #define BAD(field, value) \
-    WITH(halErrorInvalidValue, halopMoeCombine, field, value)
+    KX_WITH(halErrorInvalidValue, halopMoeCombine, field, value)
     BAD(y, NULL);
     BAD(parts, NULL);
     BAD(weights, NULL);
@@ -161,16 +128,16 @@ static void combine(struct conf *c)
     BAD(rows, 1 << 20);
     BAD(n, INT64_MAX);
     BAD(y, b.in.mem);
-    BAD(place, at(&b.in, 2));
-    BAD(shared, at(&b.in, 2));
+    BAD(place, kx_at(&b.in, 2));
+    BAD(shared, kx_at(&b.in, 2));
 #undef BAD
-    WITH(halErrorNotSupported, halopMoeCombine, in, halU8);
-    WITH(halErrorNotSupported, halopMoeCombine, in, halF16);
+    KX_WITH(halErrorNotSupported, halopMoeCombine, in, halU8);
+    KX_WITH(halErrorNotSupported, halopMoeCombine, in, halF16);
     CONF_FAILS(c, halErrorInvalidValue, halopMoeCombine(NULL, NULL));
     bad = good;
     bad.n = 0;
     CONF_OK(c, halopMoeCombine(&bad, NULL));
-    finish(c, &b);
+    kx_bench_finish(c, &b);
 }
 
 void kx_cases_moe_refusals(struct conf_list *list)

@@ -4,47 +4,14 @@
 
 #include "conformance/kernels/cases.h"
 
-struct bench {
-    struct conf_buf in, out;
-    void *before;
-};
-
-static struct bench bench(struct conf *c)
-{
-    struct bench b;
-
-    b.in = conf_alloc(c, 8192, 0);
-    b.out = conf_alloc(c, 4096, 0);
-    b.before = kx_snapshot(c, &b.out);
-    return b;
-}
-
-static void finish(struct conf *c, struct bench *b)
-{
-    kx_untouched(c, &b->out, b->before);
-    conf_check_zones(c, &b->in);
-}
-
-static void *at(const struct conf_buf *b, size_t bytes)
-{
-    return (char *)b->mem + bytes;
-}
-
-#define WITH(error, call, field, value)         \
-    do {                                        \
-        bad = good;                             \
-        bad.field = (value);                    \
-        CONF_FAILS(c, error, call(&bad, NULL)); \
-    } while (0)
-
 static void attention(struct conf *c)
 {
-    struct bench b = bench(c);
+    struct kx_bench b = kx_bench(c);
     struct halopPagedAttentionArgs good = {
         .dtype = halF32,
         .out = halF32,
         .o = b.out.mem,
-        .lse = at(&b.out, 2048),
+        .lse = kx_at(&b.out, 2048),
         .q = b.in.mem,
         .k = b.in.mem,
         .v = b.in.mem,
@@ -68,7 +35,7 @@ static void attention(struct conf *c)
     }, bad;
 
 #define BAD(field, value) \
-    WITH(halErrorInvalidValue, halopPagedAttention, field, value)
+    KX_WITH(halErrorInvalidValue, halopPagedAttention, field, value)
     BAD(o, NULL);
     BAD(q, NULL);
     BAD(k, NULL);
@@ -101,10 +68,10 @@ static void attention(struct conf *c)
     BAD(softcap, INFINITY);
     BAD(o, b.in.mem);
     BAD(lse, b.out.mem);
-    BAD(q, at(&b.in, 2));
-    BAD(kv_lens, at(&b.in, 2));
-    BAD(block_table, at(&b.in, 1));
-    BAD(q_starts, at(&b.in, 3));
+    BAD(q, kx_at(&b.in, 2));
+    BAD(kv_lens, kx_at(&b.in, 2));
+    BAD(block_table, kx_at(&b.in, 1));
+    BAD(q_starts, kx_at(&b.in, 3));
     bad = good;
     bad.q_starts = NULL;
     bad.n_tokens = 3; /* is not batch x max_q */
@@ -114,18 +81,18 @@ static void attention(struct conf *c)
     bad.window = 4;
     CONF_FAILS(c, halErrorInvalidValue, halopPagedAttention(&bad, NULL));
 #undef BAD
-    WITH(halErrorNotSupported, halopPagedAttention, dtype, halI8);
-    WITH(halErrorNotSupported, halopPagedAttention, out, halF16);
+    KX_WITH(halErrorNotSupported, halopPagedAttention, dtype, halI8);
+    KX_WITH(halErrorNotSupported, halopPagedAttention, out, halF16);
     CONF_FAILS(c, halErrorInvalidValue, halopPagedAttention(NULL, NULL));
     bad = good;
     bad.batch = bad.n_tokens = 0;
     CONF_OK(c, halopPagedAttention(&bad, NULL));
-    finish(c, &b);
+    kx_bench_finish(c, &b);
 }
 
 static void append(struct conf *c)
 {
-    struct bench b = bench(c);
+    struct kx_bench b = kx_bench(c);
     struct halopKvAppendArgs good = {
         .dtype = halF32,
         .cache = b.out.mem,
@@ -146,7 +113,7 @@ static void append(struct conf *c)
     }, bad;
 
 #define BAD(field, value) \
-    WITH(halErrorInvalidValue, halopKvAppend, field, value)
+    KX_WITH(halErrorInvalidValue, halopKvAppend, field, value)
     BAD(cache, NULL);
     BAD(x, NULL);
     BAD(slots, NULL);
@@ -168,22 +135,22 @@ static void append(struct conf *c)
     BAD(n_positions, 0);
     BAD(n_positions, 1 << 20);
     BAD(cache, b.in.mem);
-    BAD(slots, at(&b.in, 2));
-    BAD(cache, at(&b.out, 2));
+    BAD(slots, kx_at(&b.in, 2));
+    BAD(cache, kx_at(&b.out, 2));
 #undef BAD
-    WITH(halErrorNotSupported, halopKvAppend, dtype, halI32);
+    KX_WITH(halErrorNotSupported, halopKvAppend, dtype, halI32);
     CONF_FAILS(c, halErrorInvalidValue, halopKvAppend(NULL, NULL));
     bad = good;
     bad.n_tokens = 0;
     CONF_OK(c, halopKvAppend(&bad, NULL));
-    finish(c, &b);
+    kx_bench_finish(c, &b);
 }
 
 static void join(struct conf *c)
 {
-    struct bench b = bench(c);
+    struct kx_bench b = kx_bench(c);
     void *o = b.out.mem;
-    float *lse = at(&b.out, 2048), *in = b.in.mem;
+    float *lse = kx_at(&b.out, 2048), *in = b.in.mem;
     const halError_t bad = halErrorInvalidValue;
 
     CONF_FAILS(c, bad,
@@ -204,7 +171,7 @@ static void join(struct conf *c)
     CONF_FAILS(c, halErrorNotSupported,
                halopAttentionCombine(halI8, o, lse, in, in, 2, 4, 8, NULL));
     CONF_OK(c, halopAttentionCombine(halF32, o, lse, in, in, 2, 0, 8, NULL));
-    finish(c, &b);
+    kx_bench_finish(c, &b);
 }
 
 void kx_cases_paged_refusals(struct conf_list *list)

@@ -224,3 +224,24 @@ void kx_untouched(struct conf *c, const struct conf_buf *b,
                "a call that failed has written its output");
     conf_check_zones(c, b);
 }
+
+struct kx_bench kx_bench(struct conf *c)
+{
+    struct kx_bench b;
+
+    b.in = conf_alloc(c, 8192, 0);
+    b.out = conf_alloc(c, 8192, 0);
+    b.before = kx_snapshot(c, &b.out);
+    return b;
+}
+
+void kx_bench_finish(struct conf *c, struct kx_bench *b)
+{
+    kx_untouched(c, &b->out, b->before);
+    conf_check_zones(c, &b->in);
+}
+
+void *kx_at(const struct conf_buf *b, size_t bytes)
+{
+    return (char *)b->mem + bytes;
+}
