@@ -20,6 +20,8 @@ CPPFLAGS_ALL := -I. -I$(B)/gen -D_GNU_SOURCE $(CPPFLAGS)
 CFLAGS_ALL := -std=gnu11 $(OPT) -g -fPIC -fvisibility=hidden -pthread \
 	$(WARN) $(SANFLAGS) $(CFLAGS)
 LIBS := -lhwloc -lcjson -lxxhash -ldl -lm -pthread
+# What the conformance suite needs beside them.
+LIBS_CONFORMANCE := -lmd
 COMPILE = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 HALCCFLAGS ?=
 LINK = $(CC) $(SANFLAGS) -pthread -rdynamic -o $@
@@ -89,7 +91,7 @@ $(B)/halcc: $(OBJ_halcc) $(B)/libcompiler.a
 	$(LINK) $^ $(LIBS)
 
 $(B)/halcyon: $(OBJ_halcyon) $(B)/libconformance.a $(B)/libhalcyon.a
-	$(LINK) $^ $(LIBS)
+	$(LINK) $^ $(LIBS) $(LIBS_CONFORMANCE)
 
 clean: ## remove everything built
 	rm -rf $(B)

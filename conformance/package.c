@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +15,6 @@
 #include <unistd.h>
 
 #include "conformance/runner.h"
-#include "conformance/sha256.h"
 
 /* The stock kernels, as they are embedded. */
 extern const unsigned char hal_stock_halbin[], hal_stock_halbin_end[];
@@ -32,9 +32,9 @@ static int complain(const char *path, const char *what)
 
 static void add_hash(cJSON *o, const char *key, const void *data, size_t size)
 {
-    char hash[CONF_SHA256_TEXT];
+    char hash[SHA256_DIGEST_STRING_LENGTH];
 
-    conf_sha256(data, size, hash);
+    SHA256Data(data, size, hash);
     cJSON_AddStringToObject(o, key, hash);
 }
 

@@ -5,13 +5,13 @@
  */
 #include <dirent.h>
 #include <getopt.h>
+#include <sha2.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conformance/package.h"
 #include "conformance/runner.h"
-#include "conformance/sha256.h"
 
 #define MANIFEST_MAX ((size_t)1 << 20)
 
@@ -45,7 +45,7 @@ static int is_plain(const char *name)
 static int check_file(const char *dir, const cJSON *entry,
                       char error[CONF_RESULTS_ERROR])
 {
-    char path[4200], hash[CONF_SHA256_TEXT];
+    char path[4200], hash[SHA256_DIGEST_STRING_LENGTH];
     const char *name = entry->string;
     size_t size = 0;
     char *data;
@@ -57,7 +57,7 @@ static int check_file(const char *dir, const cJSON *entry,
     data = conf_read_file(path, CONF_PACKAGE_FILE_MAX, &size, error);
     if (!data)
         return -1;
-    conf_sha256(data, size, hash);
+    SHA256Data((const uint8_t *)data, size, hash);
     free(data);
     if (strcmp(hash, text_of(entry, "sha256")))
         return refuse(error, "%.300s: it was edited: its SHA-256 is another",
@@ -186,7 +186,7 @@ int conf_package_check(const char *dir, struct conf_results *result,
     text = conf_read_file(path, MANIFEST_MAX, &size, error);
     if (!text)
         return -1;
-    conf_sha256(text, size, seal);
+    SHA256Data((const uint8_t *)text, size, seal);
     manifest = cJSON_ParseWithLength(text, size);
     free(text);
     if (!manifest)

@@ -34,7 +34,7 @@ $(B)/tests/hal/test_fault: private LIBS += \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
 $(B)/tests/%: $(B)/tests/%.o $(TEST_SUPPORT) $(B)/libconformance.a $(B)/libhalcyon.a
-	$(LINK) $^ $(LIBS) -lcmocka
+	$(LINK) $^ $(LIBS) $(LIBS_CONFORMANCE) -lcmocka
 
 # These run the programs that are built beside them.
 $(B)/tests/compiler/test_halcc: | $(B)/halcc
@@ -46,7 +46,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,\
 
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libconformance.a $(B)/libhalcyon.a
 	$(CC) -fsanitize=fuzzer,address,undefined -pthread -rdynamic -o $@ $^ \
-	  $(LIBS)
+	  $(LIBS) $(LIBS_CONFORMANCE)
 
 fuzzers: $(FUZZERS) ## build the fuzz targets
 
