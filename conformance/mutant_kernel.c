@@ -19,6 +19,9 @@ struct hal_text_file {
 extern const struct hal_text_file hal_kernel_files[];
 
 #define INSTANCE "#pragma hal instance "
+#define INCLUDE  "#include \""
+/* fp8_gemm.k includes fp8_sums.h, and that float_sums.h. */
+#define INCLUDE_DEPTH 4
 
 static const char *source_of(const char *file)
 {
@@ -86,6 +89,51 @@ static char *with_instances(const char *text, const char *keep, int *out_n)
     return out;
 }
 
+/* Puts the kernels' own headers in place of the lines that include them, so
+ * that edits reach what several kernels share, in one of them. */
+static void put_included(FILE *to, const char *text, int depth)
+{
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        const char *name = text + sizeof INCLUDE - 1, *header = NULL;
+        char file[64];
+
+        n += text[n] != 0;
+        if (depth > 0 && !strncmp(text, INCLUDE, sizeof INCLUDE - 1)) {
+            size_t length = strcspn(name, "\"\n");
+            const char *slash = memrchr(name, '/', length);
+
+            if (slash) {
+                length -= (size_t)(slash + 1 - name);
+                name = slash + 1;
+            }
+            (void)snprintf(file, sizeof file, "%.*s", (int)length, name);
+            header = source_of(file);
+        }
+        if (header)
+            put_included(to, header, depth - 1);
+        else
+            fwrite(text, 1, n, to);
+        text += n;
+    }
+}
+
+static char *with_headers(const char *text)
+{
+    char *out = NULL;
+    size_t size;
+    FILE *to = open_memstream(&out, &size);
+
+    if (!to)
+        return NULL;
+    put_included(to, text, INCLUDE_DEPTH);
+    if (fclose(to)) {
+        free(out);
+        return NULL;
+    }
+    return out;
+}
+
 char *conf_mutant_text(const struct conf_mutant *m, char *why, size_t room)
 {
     const char *source = source_of(m->file);
@@ -101,6 +149,11 @@ char *conf_mutant_text(const struct conf_mutant *m, char *why, size_t room)
         snprintf(why, room, "%s has no instance with '%s'", m->file, m->keep);
         free(text);
         return NULL;
+    }
+    if (text) {
+        next = with_headers(text);
+        free(text);
+        text = next;
     }
     for (size_t i = 0; i < 2 && m->edits[i].find && text; i++) {
         next = replaced(text, &m->edits[i], &n);

@@ -23,9 +23,10 @@ $(B)/gen/profiles.c: $(PROFILES) mk/embed.sh
 	@sh mk/embed.sh hal_profile_files $(PROFILES) > $@
 
 # hal_kernel_files[]: the kernels' sources, which the self-test edits.
-$(B)/gen/kernel_text.c: $(KERNELS) mk/embed.sh
+$(B)/gen/kernel_text.c: $(KERNELS) $(wildcard kernels/quant/*.h) mk/embed.sh \
+  mk/generate.mk
 	@mkdir -p $(@D)
-	@sh mk/embed.sh hal_kernel_files $(KERNELS) > $@
+	@sh mk/embed.sh hal_kernel_files $(KERNELS) $(wildcard kernels/quant/*.h) > $@
 
 # hal_page_files[]: the page of `halcyon conform --html`.
 $(B)/gen/page_text.c: conformance/report_page.html mk/embed.sh

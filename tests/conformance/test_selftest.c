@@ -41,6 +41,14 @@ static const struct conf_mutant planted[] = {
       .keep = "T=f32",
       .edits = { { "vec_add(VLD", "no_such_function(VLD" } } },
     { .kind = CONF_MUTANT_KERNEL,
+      .name = "test.hangs",
+      .what = "a kernel that does not end",
+      .cases = "kernel.add.f32.n17",
+      .file = "add.k",
+      .kernel = "add_f32",
+      .keep = "T=f32",
+      .edits = { { "VGRID(i, k, n)", "for (;;) {}\n    VGRID(i, k, n)" } } },
+    { .kind = CONF_MUTANT_KERNEL,
       .name = "test.no_case",
       .what = "a case that is not there",
       .cases = "kernel.no.such",
@@ -121,6 +129,10 @@ static void what_cannot_be_planted_fails(void **state)
     must(CONFORM("--self-test", "--device", "cpu:0", "--mutant",
                  "test.no_compile"),
          CONF_EXIT_NOT, "no_such_function");
+    /* It may have been a compiler that took the time. */
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant", "test.hangs",
+                 "--timeout", "0.05"),
+         CONF_EXIT_NOT, "broken      test.hangs");
     must(
         CONFORM("--self-test", "--device", "cpu:0", "--mutant", "test.no_case"),
         CONF_EXIT_UNRUN, "test.no_case names no case: kernel.no.such");
@@ -135,6 +147,27 @@ static void usage(void **state)
          "it has its own cases");
     must(CONFORM("--mutant", "backend.none"), CONF_EXIT_USAGE,
          "no such mutant");
+}
+
+/* An edit reaches what a kernel includes, in that kernel. */
+static void headers_are_edited(void **state)
+{
+    const struct conf_mutant m = {
+        .file = "fp8_gemm.k",
+        .keep = "NAME=fp8_gemm",
+        .edits = { { "#define Q_SUM float", "#define Q_SUM int" },
+                   { "#define BM 128", "#define BM 256" } }
+    };
+    char why[256] = "", *text;
+
+    (void)state;
+    text = conf_mutant_text(&m, why, sizeof why);
+    assert_string_equal(why, "");
+    assert_non_null(strstr(text, "#define Q_SUM int\n"));
+    assert_non_null(strstr(text, "#define BM 256\n"));
+    assert_null(strstr(text, "#include \"quant/"));
+    assert_non_null(strstr(text, "#include \"hal_dialect.h\"\n"));
+    free(text);
 }
 
 /* By itself a mutant makes a plain run fail, and the report says so. */
@@ -155,6 +188,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_edit_is_found),
+        cmocka_unit_test(headers_are_edited),
         cmocka_unit_test(a_caught_mutant_passes),
         cmocka_unit_test(a_living_mutant_fails),
         cmocka_unit_test(what_cannot_be_planted_fails),
