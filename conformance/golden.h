@@ -93,6 +93,12 @@ struct golden_pack {
 int golden_pack_open(struct golden_pack **out, const char *dir,
                      char error[GOLDEN_ERROR]);
 void golden_pack_close(struct golden_pack *pack);
+/* Fills a pack that has a dir from the text of its index; files that it has
+ * already, by path, are not opened.  0, or -1 with a sentence that begins with
+ * `index` and a pack to be closed. */
+int golden_index_parse(struct golden_pack *pack, const char *index,
+                       const char *text, size_t length,
+                       char error[GOLDEN_ERROR]);
 /* Same operation, attributes and bytes: the same case in two packs. */
 int golden_case_same(const struct golden_case *a, const struct golden_case *b);
 

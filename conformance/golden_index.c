@@ -259,14 +259,40 @@ static int names_unique(const struct golden_pack *pack, const char *index,
     return st;
 }
 
+int golden_index_parse(struct golden_pack *pack, const char *index,
+                       const char *text, size_t length,
+                       char error[GOLDEN_ERROR])
+{
+    const cJSON *entry;
+    char why[GOLDEN_ERROR];
+
+    pack->index = golden_json(text, length, INDEX_DEPTH, why);
+    if (!pack->index)
+        return fail(error, index, NULL, why);
+    if (!cJSON_IsArray(pack->index) || !pack->index->child)
+        return fail(error, index, NULL, "is no list of cases, or an empty one");
+    pack->cases =
+        calloc((size_t)cJSON_GetArraySize(pack->index), sizeof *pack->cases);
+    if (!pack->cases)
+        return fail(error, index, NULL, "no host memory");
+    cJSON_ArrayForEach(entry, pack->index)
+    {
+        if (!cJSON_IsObject(entry))
+            return fail(error, index, NULL, "holds something that is no case");
+        if (case_parse(pack, &pack->cases[pack->n_cases++], entry, index,
+                       error))
+            return -1;
+    }
+    return names_unique(pack, index, error);
+}
+
 int golden_pack_open(struct golden_pack **out, const char *dir,
                      char error[GOLDEN_ERROR])
 {
     struct golden_pack *pack = calloc(1, sizeof *pack);
-    char index[4096], why[GOLDEN_ERROR];
+    char index[4096];
     size_t length = 0;
     char *text = NULL;
-    const cJSON *entry;
     int st = -1;
 
     errno = 0;
@@ -279,32 +305,7 @@ int golden_pack_open(struct golden_pack **out, const char *dir,
     text = read_text(index, &length, error);
     if (!text)
         goto out;
-    pack->index = golden_json(text, length, INDEX_DEPTH, why);
-    if (!pack->index) {
-        fail(error, index, NULL, why);
-        goto out;
-    }
-    if (!cJSON_IsArray(pack->index) || !pack->index->child) {
-        fail(error, index, NULL, "is no list of cases, or an empty one");
-        goto out;
-    }
-    pack->cases =
-        calloc((size_t)cJSON_GetArraySize(pack->index), sizeof *pack->cases);
-    if (!pack->cases) {
-        fail(error, index, NULL, "no host memory");
-        goto out;
-    }
-    cJSON_ArrayForEach(entry, pack->index)
-    {
-        if (!cJSON_IsObject(entry)) {
-            fail(error, index, NULL, "holds something that is no case");
-            goto out;
-        }
-        if (case_parse(pack, &pack->cases[pack->n_cases++], entry, index,
-                       error))
-            goto out;
-    }
-    st = names_unique(pack, index, error);
+    st = golden_index_parse(pack, index, text, length, error);
     if (st)
         goto out;
     *out = pack;

@@ -2,51 +2,46 @@
 /*
  * libFuzzer target: the two texts of a golden pack.  The first byte chooses: a
  * safetensors header (with a data size from the next two), or an index beside a
- * good file.
+ * good file.  All in memory: an index that names another file looks for it
+ * where there is nothing.
  *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -I. -D_GNU_SOURCE \
+ *   clang -g -O2 -fsanitize=fuzzer,address,undefined -I. -D_GNU_SOURCE \
  *     -o fuzz_golden tests/fuzz/fuzz_golden.c conformance/golden_index.c \
  *     conformance/golden_safetensors.c conformance/formats.c -lcjson -lm
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "conformance/golden.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define DIR "/dev/null"
+
 static const char header[] =
     "{\"a/in/x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
     "\"a/out/y\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[8,12]}}";
 
-static void put(const char *dir, const char *name, const void *bytes,
-                size_t size)
+/* A pack that holds the one file, as if opened and read. */
+static struct golden_pack *make_pack(void)
 {
-    char path[256];
-    FILE *f;
+    struct golden_pack *pack = calloc(1, sizeof *pack);
+    struct golden_file *f = calloc(1, sizeof *f);
+    char error[GOLDEN_ERROR];
 
-    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
-    f = fopen(path, "wb");
-    if (!f || fwrite(bytes, 1, size, f) != size || fclose(f))
+    if (!pack || !f)
         abort();
-}
-
-static const char *folder(void)
-{
-    static char dir[] = "/tmp/halcyon-fuzz-golden-XXXXXX";
-    static int made;
-    uint8_t file[8 + sizeof header - 1 + 12] = { sizeof header - 1 };
-
-    if (made)
-        return dir;
-    made = 1;
-    if (!mkdtemp(dir))
+    pack->dir = strdup(DIR);
+    pack->files = malloc(sizeof *pack->files);
+    f->path = strdup(DIR "/f.safetensors");
+    if (!pack->dir || !pack->files || !f->path ||
+        golden_header_parse(f, header, sizeof header - 1, 12, error))
         abort();
-    memcpy(file + 8, header, sizeof header - 1);
-    put(dir, "f.safetensors", file, sizeof file);
-    return dir;
+    f->data = calloc(12, 1);
+    if (!f->data)
+        abort();
+    pack->files[pack->n_files++] = f;
+    return pack;
 }
 
 static void try_header(const uint8_t *data, size_t size)
@@ -72,18 +67,20 @@ static void try_header(const uint8_t *data, size_t size)
 
 static void try_index(const uint8_t *data, size_t size)
 {
-    struct golden_pack *pack = NULL;
+    struct golden_pack *pack = make_pack();
     char error[GOLDEN_ERROR] = "";
 
-    put(folder(), "index.json", data, size);
-    if (golden_pack_open(&pack, folder(), error)) {
+    if (golden_index_parse(pack, "index.json", (const char *)data, size,
+                           error)) {
         if (!*error)
             abort();
-        return;
+    } else {
+        if (!pack->n_cases)
+            abort(); /* it proves nothing */
+        for (int i = 0; i < pack->n_cases; i++)
+            if (!golden_case_same(&pack->cases[i], &pack->cases[i]))
+                abort();
     }
-    for (int i = 0; i < pack->n_cases; i++)
-        if (!golden_case_same(&pack->cases[i], &pack->cases[i]))
-            abort();
     golden_pack_close(pack);
 }
 
