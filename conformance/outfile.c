@@ -50,6 +50,7 @@ int conf_outfile_open(struct conf_outfile *o, const char *path)
         o->temporary = NULL;
         goto failed;
     }
+    conf_end_removes(o->temporary);
     fd = open(o->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
               exists ? info.st_mode & 0777 : 0666);
     o->file = fd >= 0 ? fdopen(fd, "w") : NULL;
@@ -77,6 +78,7 @@ int conf_outfile_finish(struct conf_outfile *o, const char *text)
     if (!bad && o->temporary) {
         bad = rename(o->temporary, o->path) != 0;
         if (!bad) {
+            conf_end_keeps(o->temporary);
             free(o->temporary);
             o->temporary = NULL;
         }
@@ -91,8 +93,10 @@ void conf_outfile_abandon(struct conf_outfile *o)
 {
     if (o->file && o->file != stdout)
         fclose(o->file);
-    if (o->temporary)
+    if (o->temporary) {
         unlink(o->temporary);
+        conf_end_keeps(o->temporary);
+    }
     free(o->temporary);
     free(o->path);
     memset(o, 0, sizeof *o);

@@ -51,6 +51,7 @@ static int put_file(struct package *p, const char *name, char *text)
         return complain(p->dir, "out of memory");
     }
     size = strlen(text);
+    conf_end_removes(path);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd >= 0)
         st = conf_write_all(fd, text, size) || fsync(fd) ? -1 : 0;
@@ -227,6 +228,7 @@ int conf_package_write(const struct conf_run *run)
     if (asprintf(&p.dir, "%.*s.%ld.tmp", (int)n, to, (long)getpid()) < 0)
         return complain(to, "out of memory");
     p.files = cJSON_CreateObject();
+    conf_end_removes(p.dir);
     if (mkdir(p.dir, 0777))
         complain(p.dir, strerror(errno));
     else if (!put_file(&p, CONF_PACKAGE_RESULT, conf_report_json(run)) &&
@@ -240,6 +242,7 @@ int conf_package_write(const struct conf_run *run)
         st = complain(to, strerror(errno));
     if (st)
         remove_all(p.dir);
+    conf_end_keeps(p.dir);
     cJSON_Delete(p.files);
     free(p.dir);
     return st;

@@ -86,6 +86,14 @@ void conf_signals_end(void);
 int conf_signal_caught(void); /* the last one, or 0 */
 /* Holds them back, so that none comes between a look and a wait. */
 void conf_signals_block(sigset_t *out_before);
+/* A second SIGINT ends the process at once.  Which process groups it kills
+ * then, and which files and empty folders it removes (a folder is added before
+ * its files); paths are copied.  _keeps also forgets what is beneath the path.
+ */
+void conf_end_kills(pid_t pid);
+void conf_end_spares(pid_t pid);
+void conf_end_removes(const char *path);
+void conf_end_keeps(const char *path);
 
 /* ---- spawn.c ------------------------------------------------------------- */
 

@@ -185,6 +185,8 @@ static void loop(struct schedule *s, const sigset_t *unblocked)
         wait_events(s, unblocked);
         if (conf_signal_caught()) {
             s->run->interrupted = conf_signal_caught();
+            /* A worker may be long in dying: the second one must come. */
+            sigprocmask(SIG_SETMASK, unblocked, NULL);
             stop_all(s);
             return;
         }

@@ -112,6 +112,7 @@ int conf_spawn(struct conf_child *child, const char *const *argv,
 {
     int in[2] = { -1, -1 }, events[2] = { -1, -1 }, out[2] = { -1, -1 };
     char **env = NULL, **args = NULL;
+    sigset_t before;
     size_t n = 0;
     int st;
 
@@ -130,8 +131,13 @@ int conf_spawn(struct conf_child *child, const char *const *argv,
         st = high_pipe(events);
     if (!st)
         st = high_pipe(out);
+    if (st)
+        goto out;
+    conf_signals_block(&before);
+    st = start(&child->pid, args, env, in[0], events[1], out[1]);
     if (!st)
-        st = start(&child->pid, args, env, in[0], events[1], out[1]);
+        conf_end_kills(child->pid);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (st)
         goto out;
     child->commands = in[1];
@@ -175,6 +181,7 @@ int conf_reap(struct conf_child *child, int now)
     /* Before the wait, while the number cannot belong to anyone else: what the
      * child started goes with it. */
     kill(-child->pid, SIGKILL);
+    conf_end_spares(child->pid);
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
         ;
     close(child->events);

@@ -14,6 +14,7 @@
 
 #include "conformance/list.h"
 #include "conformance/results.h"
+#include "conformance/runner.h"
 
 static void passes(struct conf *c)
 {
@@ -25,7 +26,10 @@ static void waits(struct conf *c)
 {
     const char *path = getenv("TEST_RUNS");
 
-    (void)c;
+    if (getenv("TEST_ENDS")) {
+        CONF_TRUE(c, 1);
+        return;
+    }
     if (path)
         close(open(path, O_WRONLY | O_CREAT, 0666));
     while (1)
@@ -72,6 +76,17 @@ static void no_temporary_files(void)
             fail();
         }
     closedir(d);
+}
+
+static int is_running(pid_t pid)
+{
+    char path[64], *text, state;
+
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    text = read_text(path);
+    state = text && strrchr(text, ')') ? strrchr(text, ')')[2] : 'X';
+    free(text);
+    return state != 'Z' && state != 'X';
 }
 
 static const char *verdict_in(const cJSON *json, const char *name)
@@ -144,6 +159,110 @@ static void signals(void **state)
         no_temporary_files();
         unsetenv("TEST_RUNS");
     }
+}
+
+/* A report that nobody reads holds the orderly end up; the second SIGINT does
+ * not wait, and what was finished is in the journal. */
+static void second_sigint(void **state)
+{
+    const char *args[] = { "conform", "--device", "cpu:0",  "--case", "end.*",
+                           "--jobs",  "1",        "--json", NULL,     "--tap",
+                           NULL,      "--resume", NULL,     NULL };
+    char fifo[160], tap[160], runs[160], resume[160], junk[4096] = "";
+    struct outcome o;
+    cJSON *json;
+    int fd, reader;
+    pid_t pid;
+
+    (void)state;
+    snprintf(fifo, sizeof fifo, "%s/fifo", run_dir);
+    snprintf(tap, sizeof tap, "%s/second.tap", run_dir);
+    snprintf(runs, sizeof runs, "%s/second.runs", run_dir);
+    snprintf(resume, sizeof resume, "%s/second.resume", run_dir);
+    args[8] = fifo;
+    args[10] = tap;
+    args[12] = resume;
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    reader = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    while (write(reader, junk, sizeof junk) > 0)
+        ;
+    setenv("TEST_RUNS", runs, 1);
+    pid = run_start(args, &fd);
+    wait_for(runs);
+    kill(pid, SIGINT);
+    kill(pid, SIGINT); /* at the same time: still the first */
+    usleep(400000);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+    kill(pid, SIGINT);
+    o = run_end(pid, fd);
+    must(o, CONF_EXIT_UNRUN, "ended at once by the second SIGINT");
+    assert_false(there(tap));
+    no_temporary_files();
+    unsetenv("TEST_RUNS");
+    close(reader);
+    setenv("TEST_ENDS", "1", 1);
+    must(CONFORM("--device", "cpu:0", "--case", "end.*", "--resume", resume,
+                 "--json", in_dir("second.json")),
+         CONF_EXIT_OK, "2 verdicts from");
+    unsetenv("TEST_ENDS");
+    json = read_json(in_dir("second.json"));
+    assert_int_equal(cJSON_GetObjectItem(json, "resumed")->valueint, 2);
+    cJSON_Delete(json);
+}
+
+/* Whatever still runs then dies with it, and files that are half written go. */
+static void nothing_outlives(void **state)
+{
+    char dir[160], file[200], kept[200];
+    int status, fds[2];
+    pid_t pid, worker = 0;
+
+    (void)state;
+    snprintf(dir, sizeof dir, "%s/half", run_dir);
+    snprintf(file, sizeof file, "%s/half/file", run_dir);
+    snprintf(kept, sizeof kept, "%s/half.kept", run_dir);
+    assert_int_equal(pipe(fds), 0);
+    pid = fork();
+    if (pid == 0) {
+        worker = fork();
+        if (worker == 0) {
+            setpgid(0, 0);
+            alarm(60); /* should nobody kill it */
+            while (1)
+                pause();
+        }
+        setpgid(worker, worker);
+        conf_signals_begin();
+        conf_end_kills(worker);
+        if (mkdir(dir, 0700) || close(open(file, O_CREAT | O_WRONLY, 0600)) ||
+            close(open(kept, O_CREAT | O_WRONLY, 0600)) ||
+            write(fds[1], &worker, sizeof worker) != sizeof worker)
+            _exit(1);
+        conf_end_removes(kept);
+        conf_end_keeps(kept);
+        conf_end_removes(dir);
+        conf_end_removes(file);
+        raise(SIGTERM);
+        raise(SIGINT);
+        usleep(300000);
+        raise(SIGTERM); /* only Ctrl-C is in a hurry */
+        raise(SIGINT);
+        _exit(1);
+    }
+    close(fds[1]);
+    assert_int_equal(read(fds[0], &worker, sizeof worker), sizeof worker);
+    close(fds[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), CONF_EXIT_UNRUN);
+    assert_true(there(kept));
+    assert_false(there(file));
+    assert_false(there(dir));
+    /* gone, or a zombie that its new parent has still to fetch */
+    for (int i = 0; i < 1000 && is_running(worker); i++)
+        usleep(1000);
+    assert_false(is_running(worker));
 }
 
 /* Before there is anything to run. */
@@ -257,6 +376,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signals),
+        cmocka_unit_test(second_sigint),
+        cmocka_unit_test(nothing_outlives),
         cmocka_unit_test(signal_while_looking),
         cmocka_unit_test(closed_terminal),
         cmocka_unit_test(a_reader_that_goes),
