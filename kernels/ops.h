@@ -171,8 +171,12 @@ HAL_API halError_t halopCast(halDtype to, void *y, halDtype from, const void *x,
                              int64_t n, halStream_t stream);
 
 /* y[i0][i1][i2][i3] = x[i0][i1][i2][i3] for elements of elem_bytes (1, 2, 4,
- * 8); strides in elements, x's may be 0 or negative, y's must not make
- * elements meet.  Both spans are checked against their allocations. */
+ * 8); strides in elements.  x's may be 0, and all may be negative: x and y are
+ * where element (0, 0, 0, 0) lies, and both spans are checked against their
+ * allocations.  y's must be nested: by size, without sign, each is greater than
+ * the sum of (size - 1) * stride of the smaller ones (where the size is 1 the
+ * stride does not count).  So no two elements of y are one; that strides which
+ * are not nested may do without too (2 and 3 over 2 x 2) is not looked for. */
 HAL_API halError_t halopCopyStrided(int elem_bytes, void *y,
                                     const int64_t y_strides[4], const void *x,
                                     const int64_t x_strides[4],

@@ -154,10 +154,11 @@ static halError_t check_place(const char *op, const struct ops_tensor *t,
     return halSuccess;
 }
 
-/* Whether two indices of a view may be one element.  Sorted by size, each
- * stride must step over what the smaller ones reach: sufficient, and true of
- * every tensor that is a view without overlap in the usual sense. */
-static int elements_meet(const struct ops_view *view)
+/* No two indices of a view whose strides are nested are one element: sorted by
+ * size, each steps over all that the smaller ones reach.  Sufficient, and true
+ * of every tensor that is a view without overlap in the usual sense. */
+static halError_t check_nested(const char *op, const char *name,
+                               const struct ops_view *view)
 {
     int64_t strides[4], dims[4], reach = 0;
     int n = 0, i, j;
@@ -174,10 +175,14 @@ static int elements_meet(const struct ops_view *view)
     }
     for (i = 0; i < n; i++) {
         if (strides[i] <= reach)
-            return 1;
+            return ops_fail(op, halErrorInvalidValue,
+                            "the strides of %s are not nested: %lld must be "
+                            "more than %lld, which the smaller ones reach "
+                            "together",
+                            name, (long long)strides[i], (long long)reach);
         reach += (dims[i] - 1) * strides[i];
     }
-    return 0;
+    return halSuccess;
 }
 
 /* ---- two tensors -------------------------------------------------------- */
@@ -237,13 +242,13 @@ static halError_t check_output(const char *op, const struct ops_tensor *tensors,
                                unsigned at)
 {
     const struct ops_tensor *out = &tensors[at];
+    halError_t st = halSuccess;
     unsigned i;
 
-    if (out->view && elements_meet(out->view))
-        return ops_fail(op, halErrorInvalidValue,
-                        "the strides of %s make its elements meet; each must "
-                        "step over all that the smaller ones reach",
-                        out->name);
+    if (out->view)
+        st = check_nested(op, out->name, out->view);
+    if (st != halSuccess)
+        return st;
     for (i = 0; i < n_tensors; i++) {
         const struct ops_tensor *t = &tensors[i];
 

@@ -81,6 +81,30 @@ static halError_t check_dims(const char *op, int elem_bytes,
     return halSuccess;
 }
 
+/* Below its allocation's start may lie another's, of which the common checks
+ * would speak. */
+static halError_t check_below(const char *op, const char *name, const void *ptr,
+                              const struct side *side, int elem_bytes)
+{
+    struct halPointerAttributes attr;
+    uint64_t need = (uint64_t)(side->start * elem_bytes), has;
+    halError_t st;
+
+    if (!ptr || !need)
+        return halSuccess;
+    st = halPointerGetAttributes(&attr, ptr);
+    if (st != halSuccess)
+        return ops_result(op, st);
+    has = (uintptr_t)ptr - (uintptr_t)attr.base;
+    if (attr.type == halMemoryTypeUnregistered || need <= has)
+        return halSuccess;
+    return ops_fail(op, halErrorInvalidValue,
+                    "%s is %p, %llu bytes into its allocation; its negative "
+                    "strides reach %llu bytes below it",
+                    name, ptr, (unsigned long long)has,
+                    (unsigned long long)need);
+}
+
 /* NULL stays NULL, for the checks. */
 static const void *lowest(const void *ptr, const struct side *side,
                           int elem_bytes)
@@ -122,6 +146,10 @@ halError_t halopCopyStrided(int elem_bytes, void *y, const int64_t y_strides[4],
     st = side_of(op, "y", y_strides, dims, &ys);
     if (st == halSuccess)
         st = side_of(op, "x", x_strides, dims, &xs);
+    if (st == halSuccess)
+        st = check_below(op, "y", y, &ys, elem_bytes);
+    if (st == halSuccess)
+        st = check_below(op, "x", x, &xs, elem_bytes);
     if (st != halSuccess)
         return st;
     tensors[0] = (struct ops_tensor){ "y",
