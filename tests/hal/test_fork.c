@@ -6,26 +6,15 @@
  * The library is used for the first time in a child of the test's, so that
  * each test begins with a process that has not.
  */
-#include "tests/hal/hal_test.h"
+#include "tests/hal/child_test.h"
 
 #include <pthread.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 const struct hal_backend *const hal_builtin_backends[] = { &fake_backend,
                                                            &bare_backend, 0 };
 
 /* A child that hangs is ended by the alarm, and has failed. */
 enum { LIMIT_S = 20 };
-
-#define CHECK(condition)                                                    \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            print_error("%s:%d: %s (%s)\n", __FILE__, __LINE__, #condition, \
-                        halGetErrorDetail());                               \
-            return 1;                                                       \
-        }                                                                   \
-    } while (0)
 
 /* 0 if run() returned 0 in a child that then ended by exit(). */
 static int child_run(int (*run)(void))
@@ -319,7 +308,10 @@ static void fork_before_use(void **state)
 /* A program that a child execs begins anew. */
 static int exec_self(void)
 {
-    execl("/proc/self/exe", "test_fork", "first-use", (char *)NULL);
+    char self[4096];
+
+    own_path(self, sizeof self);
+    execl(self, "test_fork", "first-use", (char *)NULL);
     return 1;
 }
 

@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_args_families.c - what the operators of mixtures of experts, paged
- * caches and sampling refuse: every refused argument is named, is the thread's
- * last error, and nothing is written.
+ * caches and sampling refuse: see args_test.h.
  */
-#include "tests/kernels/ops_test.h"
-
-#define BYTES   8192 /* of each place */
-#define TENSORS 8
-
-/* A good call on f32; its tensors as in the op's order: "*" before an output,
- * "?" before what may be NULL.  Each has at least two elements. */
-struct op {
-    const char *name;
-    halError_t (*call)(void *const *p);
-    const char *tensors[TENSORS];
-};
+#include "tests/kernels/args_test.h"
 
 static struct halopKvAppendArgs kv_append_args(void *const *p)
 {
@@ -36,10 +24,11 @@ static struct halopKvAppendArgs kv_append_args(void *const *p)
         .n_positions = 2,
     };
 }
-static halError_t kv_append(void *const *p)
+static halError_t kv_append(const struct row *r, void *const *p)
 {
     struct halopKvAppendArgs args = kv_append_args(p);
 
+    (void)r;
     return halopKvAppend(&args, 0);
 }
 
@@ -56,14 +45,15 @@ static struct halopMlaFp8AppendArgs mla_append_args(void *const *p)
         .pe_stride = 64,
     };
 }
-static halError_t mla_append(void *const *p)
+static halError_t mla_append(const struct row *r, void *const *p)
 {
     struct halopMlaFp8AppendArgs args = mla_append_args(p);
 
+    (void)r;
     return halopMlaFp8Append(&args, 0);
 }
 
-static halError_t mla_decode(void *const *p)
+static halError_t mla_decode(const struct row *r, void *const *p)
 {
     struct halopMlaFp8Args args = {
         .o = p[0],
@@ -83,10 +73,11 @@ static halError_t mla_decode(void *const *p)
         .scale = 1,
     };
 
+    (void)r;
     return halopMlaFp8Decode(&args, 0);
 }
 
-static halError_t paged(void *const *p)
+static halError_t paged(const struct row *r, void *const *p)
 {
     struct halopPagedAttentionArgs args = {
         .o = p[0],
@@ -112,15 +103,17 @@ static halError_t paged(void *const *p)
         .scale = 1,
     };
 
+    (void)r;
     return halopPagedAttention(&args, 0);
 }
 
-static halError_t join(void *const *p)
+static halError_t join(const struct row *r, void *const *p)
 {
+    (void)r;
     return halopAttentionCombine(halF32, p[0], p[1], p[2], p[3], 2, 2, 4, 0);
 }
 
-static halError_t router(void *const *p)
+static halError_t router(const struct row *r, void *const *p)
 {
     struct halopRouterArgs args = {
         .ids = p[0],
@@ -136,10 +129,11 @@ static halError_t router(void *const *p)
         .scale = 1,
     };
 
+    (void)r;
     return halopRouter(&args, 0);
 }
 
-static halError_t permute(void *const *p)
+static halError_t permute(const struct row *r, void *const *p)
 {
     struct halopMoePermuteArgs args = {
         .counts = p[0],
@@ -152,6 +146,7 @@ static halError_t permute(void *const *p)
         .n_experts = 2,
     };
 
+    (void)r;
     return halopMoePermute(&args, 0);
 }
 
@@ -172,14 +167,15 @@ static struct halopGroupedGemmArgs grouped_args(void *const *p)
         .gather_div = 1,
     };
 }
-static halError_t grouped(void *const *p)
+static halError_t grouped(const struct row *r, void *const *p)
 {
     struct halopGroupedGemmArgs args = grouped_args(p);
 
+    (void)r;
     return halopGroupedGemm(&args, 0);
 }
 
-static halError_t combine(void *const *p)
+static halError_t combine(const struct row *r, void *const *p)
 {
     struct halopMoeCombineArgs args = {
         .y = p[0],
@@ -193,21 +189,24 @@ static halError_t combine(void *const *p)
         .n = 4,
     };
 
+    (void)r;
     return halopMoeCombine(&args, 0);
 }
 
-static halError_t mtp(void *const *p)
+static halError_t mtp(const struct row *r, void *const *p)
 {
+    (void)r;
     return halopMtpCombine(halF32, p[0], p[1], p[2], p[3], p[4], p[5], 2, 4,
                            1e-6f, 0);
 }
 
-static halError_t top(void *const *p)
+static halError_t top(const struct row *r, void *const *p)
 {
+    (void)r;
     return halopTopK(halF32, p[0], p[1], p[2], 2, 4, 2, 0);
 }
 
-static halError_t draw(void *const *p)
+static halError_t draw(const struct row *r, void *const *p)
 {
     struct halopSampleArgs args = {
         .token = p[0],
@@ -222,6 +221,7 @@ static halError_t draw(void *const *p)
         .temperature = 1,
     };
 
+    (void)r;
     return halopSample(&args, 0);
 }
 
@@ -256,92 +256,31 @@ static const struct op ops[] = {
 };
 #define N_OPS (sizeof ops / sizeof ops[0])
 
-static char *places[TENSORS + 1]; /* the last belongs to no tensor */
+static struct row good[N_OPS];
 
-static void places_make(void)
+static int setup(void **state)
 {
-    for (int i = 0; i <= TENSORS; i++) {
-        OK(halMalloc((void **)&places[i], BYTES));
-        OK(halMemset(places[i], 0, BYTES));
-    }
+    for (unsigned i = 0; i < N_OPS; i++)
+        good[i].op = &ops[i];
+    return args_setup(state);
 }
 
-static void places_free(void)
-{
-    for (int i = 0; i <= TENSORS; i++)
-        OK(halFree(places[i]));
-}
-
-/* The failure names op, argument and rule, and is the thread's last error. */
-static void refused(halError_t st, const char *op, const char *name,
-                    const char *words, int line)
-{
-    static const char zero[BYTES];
-    const char *detail = halGetErrorDetail();
-    size_t len = strlen(op);
-    char now[BYTES];
-
-    if (st != halErrorInvalidValue || strncmp(detail, op, len) != 0 ||
-        strncmp(detail + len, ": ", 2) != 0 ||
-        !strstr(detail, name + strspn(name, "*?")) || !strstr(detail, words))
-        fail_msg("line %d: %s: \"%s\" is not \"%s: ... %s ... %s\"", line,
-                 halGetErrorName(st), detail, op, name, words);
-    assert_int_equal(halGetLastError(), halErrorInvalidValue);
-    assert_int_equal(halGetLastError(), halSuccess);
-    for (int i = 0; i <= TENSORS; i++) {
-        OK(halMemcpy(now, places[i], BYTES, halMemcpyDeviceToHost));
-        assert_memory_equal(now, zero, BYTES);
-    }
-}
-
-/* Each tensor of each op in turn: NULL, misaligned, at the end of its
- * allocation, and where an output is. */
 static void each_tensor(void **state)
 {
     (void)state;
-    places_make();
-    for (unsigned n = 0; n < N_OPS; n++)
-        for (int i = 0; i < TENSORS && ops[n].tensors[i]; i++) {
-            const char *op = ops[n].name, *name = ops[n].tensors[i];
-            void *p[TENSORS];
-
-            memcpy(p, places, sizeof p);
-            p[i] = NULL;
-            if (!strchr(name, '?'))
-                refused(ops[n].call(p), op, name, " is NULL", __LINE__);
-            p[i] = places[TENSORS] + 130;
-            refused(ops[n].call(p), op, name, "aligned", __LINE__);
-            p[i] = places[TENSORS] + BYTES - 4;
-            refused(ops[n].call(p), op, name, " needs ", __LINE__);
-            for (int o = 0; o < TENSORS && ops[n].tensors[o]; o++)
-                for (int at = 0; at <= 4; at += 4) {
-                    if (o == i || !strchr(ops[n].tensors[o], '*'))
-                        continue;
-                    p[i] = places[o] + at;
-                    refused(ops[n].call(p), op, name, " overlaps ", __LINE__);
-                }
-        }
-    places_free();
+    args_each_tensor(good, N_OPS);
 }
 
-/* The good calls are good, with optional tensors and without. */
+static void each_overlap(void **state)
+{
+    (void)state;
+    args_each_overlap(good, N_OPS);
+}
+
 static void good_calls(void **state)
 {
     (void)state;
-    places_make();
-    for (unsigned n = 0; n < N_OPS; n++) {
-        void *p[TENSORS];
-
-        memcpy(p, places, sizeof p);
-        OK(ops[n].call(p));
-        for (int i = 0; i < TENSORS && ops[n].tensors[i]; i++)
-            if (strchr(ops[n].tensors[i], '?'))
-                p[i] = NULL;
-        OK(ops[n].call(p));
-        assert_int_equal(halPeekAtLastError(), halSuccess);
-    }
-    OK(halDeviceSynchronize());
-    places_free();
+    args_good_calls(good, N_OPS);
 }
 
 /* Sizes whose products 32 or 64 bits do not hold. */
@@ -354,39 +293,41 @@ static void large_sizes(void **state)
     void *p[TENSORS];
 
     (void)state;
-    places_make();
-    memcpy(p, places, sizeof p);
+    places(p);
     kv = kv_append_args(p);
     kv.n_slots = kv.slot_stride = most;
-    refused(halopKvAppend(&kv, 0), "halopKvAppend", "cache",
-            " elements; up to 2^32 - 1", __LINE__);
+    refused(halErrorInvalidValue, halopKvAppend(&kv, 0), "halopKvAppend",
+            "cache", " elements; up to 2^32 - 1", __LINE__);
     mla = mla_append_args(p);
     mla.n_slots = UINT32_MAX / HALOP_MLA_FP8_BYTES + 1;
-    refused(halopMlaFp8Append(&mla, 0), "halopMlaFp8Append", "cache",
-            "6547207 slots", __LINE__);
+    refused(halErrorInvalidValue, halopMlaFp8Append(&mla, 0),
+            "halopMlaFp8Append", "cache", "6547207 slots", __LINE__);
     gemm = grouped_args(p);
     gemm.w_expert_stride = (int64_t)UINT32_MAX + 1;
-    refused(halopGroupedGemm(&gemm, 0), "halopGroupedGemm", "w_expert_stride",
-            " is 4294967296", __LINE__);
+    refused(halErrorInvalidValue, halopGroupedGemm(&gemm, 0),
+            "halopGroupedGemm", "w_expert_stride", " is 4294967296", __LINE__);
     refused(
+        halErrorInvalidValue,
         halopAttentionCombine(halF32, p[0], NULL, p[1], p[2], most, 2, 4, 0),
         "halopAttentionCombine", "part_o has 17179869176 elements", "",
         __LINE__);
     /* the elements of part_o wrap to 0 */
-    refused(halopAttentionCombine(halF32, p[0], NULL, p[1], p[2], 1 << 30,
+    refused(halErrorInvalidValue,
+            halopAttentionCombine(halF32, p[0], NULL, p[1], p[2], 1 << 30,
                                   1 << 30, 16, 0),
             "halopAttentionCombine", "o has 17179869184 elements", "",
             __LINE__);
-    places_free();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_tensor),
+        cmocka_unit_test(each_overlap),
         cmocka_unit_test(good_calls),
         cmocka_unit_test(large_sizes),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("kernels.args_families", tests, setup,
+                                       args_teardown);
 }
