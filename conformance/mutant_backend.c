@@ -146,7 +146,7 @@ static halError_t copy_out_stale(struct hal_dev *dev, void *stream, void *host,
         }
     }
     st = below.copy_out(dev, stream, host, mem, offset, size,
-                        flags & ~(unsigned)HAL_COPY_PINNED);
+                        flags & ~(unsigned)(HAL_COPY_PINNED | HAL_COPY_WAITED));
     if (st == halSuccess && size <= STALE_BYTES && n_stale < STALE_MAX) {
         stale[n_stale].mem = mem;
         stale[n_stale].offset = offset;

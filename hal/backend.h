@@ -63,9 +63,17 @@ enum {
 
 /* Copy flags */
 enum {
-    HAL_COPY_PINNED = 1 /* the host range is page-locked: the op may return
-                           before the copy is done.  Without it the op has read
-                           (or written) the host range when it returns. */
+    HAL_COPY_PINNED = 1, /* the host range is page-locked: the op may return
+                            before the copy is done.  Without it the op has read
+                            (or written) the host range when it returns. */
+    HAL_COPY_WAITED = 2 /* the core syncs the stream next, without its lock: the
+                           op may return before the copy is done although the
+                           range is not page-locked.  Or it may do nothing and
+                           return halErrorNotReady (without hal_fail) while
+                           earlier work runs: the core syncs and asks again,
+                           at last without the flag.  An op that waits instead
+                           keeps other threads' streams waiting for the
+                           lock. */
 };
 
 /* One launch argument. */

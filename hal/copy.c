@@ -6,6 +6,7 @@
 #include "hal/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 halError_t hal__range_check(const char *call, const char *which,
                             const void *ptr, uint64_t span,
@@ -193,6 +194,54 @@ static halError_t copy_host(struct hal_copy *c, struct hal_stream *s)
     return st;
 }
 
+/* ---- on one device ------------------------------------------------------- */
+
+/* Others may go on submitting to the stream; then it is waited for with its
+ * lock held, at last. */
+#define COPY_TRIES 3
+
+static halError_t copy_submit(struct hal_copy *c, struct hal_stream *s)
+{
+    halError_t st = hal__stream_begin(s);
+
+    if (st == halSuccess) {
+        st = hal__rows_submit(s, c);
+        hal__stream_end(s);
+    }
+    return st;
+}
+
+/* Waits are made without the stream's lock, which others need meanwhile: the
+ * default stream's, to begin a launch or to open a stream. */
+static halError_t copy_own(struct hal_copy *c, struct hal_stream *s)
+{
+    int must_wait = !c->is_async, tries;
+    char text[HAL_DETAIL_BYTES];
+    halError_t st;
+
+    /* Pageable memory must have been written on return. */
+    must_wait |= !c->dst_view.alloc;
+    c->is_waited = must_wait;
+    st = copy_submit(c, s);
+    for (tries = 1; st == halErrorNotReady; tries++) {
+        st = hal__stream_await(s);
+        if (st != halSuccess)
+            return st;
+        c->is_waited = tries < COPY_TRIES;
+        st = copy_submit(c, s);
+    }
+    if (!must_wait)
+        return st;
+    if (st == halSuccess)
+        st = hal__stream_await(s);
+    if (st != halSuccess) { /* some of it may still run */
+        memcpy(text, halGetErrorDetail(), sizeof text);
+        hal__stream_settle(s);
+        (void)hal_fail(st, "%s", text);
+    }
+    return st;
+}
+
 /* ---- the way ------------------------------------------------------------ */
 
 static halError_t copy_dispatch(struct hal_copy *c, struct hal_stream *s)
@@ -217,14 +266,7 @@ static halError_t copy_dispatch(struct hal_copy *c, struct hal_stream *s)
         return copy_host(c, s);
     if ((to && to != s->obj.dev) || (from && from != s->obj.dev))
         return hal__copy_cross(c, s);
-    st = hal__stream_begin(s);
-    if (st != halSuccess)
-        return st;
-    st = hal__rows_submit(s, c);
-    hal__stream_end(s);
-    if (st == halSuccess && !c->is_async)
-        st = hal__stream_sync(s);
-    return st;
+    return copy_own(c, s);
 }
 
 halError_t hal__copy_run(struct hal_copy *c, struct hal_stream *s)

@@ -48,12 +48,13 @@ void hal__rows_copy(const struct hal_copy *c)
 }
 
 /* Whether copies of this host range may go on after the op returned. */
-static unsigned host_flags(const struct hal_view *v, const struct hal_device *d)
+static unsigned host_flags(const struct hal_view *v, const struct hal_device *d,
+                           const struct hal_copy *c)
 {
     if (v->alloc && v->alloc->type == halMemoryTypeHost &&
         (v->alloc->dev == d || v->alloc->flags & halHostAllocPortable))
         return HAL_COPY_PINNED;
-    return 0;
+    return c->is_waited ? HAL_COPY_WAITED : 0;
 }
 
 /* `size` bytes that start `at_dst` and `at_src` into the copy. */
@@ -67,11 +68,11 @@ static halError_t piece_submit(struct hal_stream *s, const struct hal_copy *c,
     if (!hal__view_is_device(src))
         st = d->ops->copy_in(d->dev, s->impl, dst->alloc->mem.impl,
                              dst->offset + at_dst, c->src + at_src, size,
-                             host_flags(src, d));
+                             host_flags(src, d, c));
     else if (!hal__view_is_device(dst))
         st = d->ops->copy_out(d->dev, s->impl, c->dst + at_dst,
                               src->alloc->mem.impl, src->offset + at_src, size,
-                              host_flags(dst, d));
+                              host_flags(dst, d, c));
     else
         st = d->ops->copy(d->dev, s->impl, dst->alloc->mem.impl,
                           dst->offset + at_dst, src->alloc->mem.impl,

@@ -405,6 +405,9 @@ void hal__stream_settle(struct hal_stream *s);
 void hal__stream_settle_locked(struct hal_stream *s);
 /* Waits; returns and clears errors of asynchronous work. */
 halError_t hal__stream_sync(struct hal_stream *s);
+/* The same for what was submitted to s itself: the default stream is not made
+ * to wait for the others' work of after that. */
+halError_t hal__stream_await(struct hal_stream *s);
 /* Makes the default stream wait for the others; its lock is held. */
 halError_t hal__order_null_locked(struct hal_device *d);
 void hal__order_forget(struct hal_stream *s);
@@ -484,6 +487,7 @@ struct hal_copy {
     uint64_t width, height;
     halMemcpyKind kind;
     int is_async;
+    int is_waited;               /* who submits it syncs the stream next */
     const char *call;            /* for messages */
     uint64_t dst_span, src_span; /* first to last byte */
     struct hal_view dst_view, src_view;
@@ -495,7 +499,7 @@ halError_t hal__copy_run(struct hal_copy *c, struct hal_stream *s);
 /* Runs a checked copy of which one end is of another device than s's. */
 halError_t hal__copy_cross(const struct hal_copy *c, struct hal_stream *s);
 /* One rectangle with one op, or one a row.  Ends on devices are d's.  s is
- * begun. */
+ * begun.  What is_waited promises holds for a failure too. */
 halError_t hal__rows_submit(struct hal_stream *s, const struct hal_copy *c);
 /* Whether source and target rows meet. */
 int hal__rows_meet(const struct hal_copy *c);

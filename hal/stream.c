@@ -131,6 +131,15 @@ halError_t hal__stream_get(halStream_t handle, struct hal_stream **out_stream)
     return st;
 }
 
+halError_t hal__stream_await(struct hal_stream *s)
+{
+    struct hal_device *d = s->obj.dev;
+    halError_t st = hal__device_check(d, d->ops->stream_sync(d->dev, s->impl));
+
+    /* One error a time: the other one waits, with its words. */
+    return st != halSuccess ? st : hal__deferred_take(&s->deferred);
+}
+
 halError_t hal__stream_sync(struct hal_stream *s)
 {
     struct hal_device *d = s->obj.dev;
@@ -143,9 +152,7 @@ halError_t hal__stream_sync(struct hal_stream *s)
         if (st != halSuccess)
             return st;
     }
-    st = hal__device_check(d, d->ops->stream_sync(d->dev, s->impl));
-    /* One error a time: the other one waits, with its words. */
-    return st != halSuccess ? st : hal__deferred_take(&s->deferred);
+    return hal__stream_await(s);
 }
 
 halError_t hal__stream_call(struct hal_stream *s, void (*fn)(void *), void *arg)

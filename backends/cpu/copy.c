@@ -10,6 +10,9 @@
 
 #include "backends/cpu/cpu.h"
 
+/* An idle stream's copy of this size is over before anybody notices; a larger
+ * one must leave the stream's lock free, if it may. */
+#define NOW_MAX_BYTES ((uint64_t)2 << 20)
 /* Copied aside rather than waited for; what CUDA does up to 64 KiB. */
 #define STAGING_MAX_BYTES ((uint64_t)64 << 10)
 /* Below this one thread is done before a second one has joined. */
@@ -109,7 +112,7 @@ static char *mem_at(void *mem, uint64_t offset)
 }
 
 static halError_t copy_submit(struct cpu_stream *s, enum cpu_command_kind kind,
-                              const struct cpu_copy *copy)
+                              const struct cpu_copy *copy, unsigned flags)
 {
     struct cpu_command *command = cpu_command_take(s);
 
@@ -117,7 +120,10 @@ static halError_t copy_submit(struct cpu_stream *s, enum cpu_command_kind kind,
         return halErrorHostMemory;
     command->kind = kind;
     command->u.copy = *copy;
-    cpu_stream_submit(s, command);
+    if (flags & HAL_COPY_WAITED)
+        cpu_stream_submit_waited(s, command);
+    else
+        cpu_stream_submit(s, command);
     return halSuccess;
 }
 
@@ -126,6 +132,14 @@ static void copy_now(struct cpu_stream *s, struct cpu_copy *copy)
 {
     cpu_stream_finish(s, atomic_load(&s->submitted));
     copy_bytes(s->dev, copy);
+}
+
+/* Whether the op may, and had better, return before the copy is done. */
+static bool may_return(struct cpu_stream *s, uint64_t size, unsigned flags)
+{
+    return flags & HAL_COPY_PINNED ||
+           (flags & HAL_COPY_WAITED &&
+            (size > NOW_MAX_BYTES || !cpu_stream_idle(s)));
 }
 
 halError_t cpu_copy_in(struct hal_dev *dev, void *stream, void *mem,
@@ -139,13 +153,13 @@ halError_t cpu_copy_in(struct hal_dev *dev, void *stream, void *mem,
     halError_t st;
 
     (void)dev;
-    if (flags & HAL_COPY_PINNED)
-        return copy_submit(s, CPU_COMMAND_COPY, &copy);
+    if (may_return(s, size, flags))
+        return copy_submit(s, CPU_COMMAND_COPY, &copy, flags);
     if (size <= STAGING_MAX_BYTES && !cpu_stream_idle(s)) {
         copy.staging = malloc((size_t)size);
         if (copy.staging) {
             copy.src = memcpy(copy.staging, host, (size_t)size);
-            st = copy_submit(s, CPU_COMMAND_COPY, &copy);
+            st = copy_submit(s, CPU_COMMAND_COPY, &copy, 0);
             if (st != halSuccess)
                 free(copy.staging);
             return st;
@@ -164,8 +178,8 @@ halError_t cpu_copy_out(struct hal_dev *dev, void *stream, void *host,
                              .size = size };
 
     (void)dev;
-    if (flags & HAL_COPY_PINNED)
-        return copy_submit(stream, CPU_COMMAND_COPY, &copy);
+    if (may_return(stream, size, flags))
+        return copy_submit(stream, CPU_COMMAND_COPY, &copy, flags);
     copy_now(stream, &copy);
     return halSuccess;
 }
@@ -179,7 +193,7 @@ halError_t cpu_copy(struct hal_dev *dev, void *stream, void *dst_mem,
                              .size = size };
 
     (void)dev;
-    return copy_submit(stream, CPU_COMMAND_COPY, &copy);
+    return copy_submit(stream, CPU_COMMAND_COPY, &copy, 0);
 }
 
 halError_t cpu_copy_2d(struct hal_dev *dev, void *stream, void *dst_mem,
@@ -197,7 +211,7 @@ halError_t cpu_copy_2d(struct hal_dev *dev, void *stream, void *dst_mem,
     (void)dev;
     if (!width || !height)
         return halSuccess;
-    return copy_submit(stream, CPU_COMMAND_COPY_2D, &copy);
+    return copy_submit(stream, CPU_COMMAND_COPY_2D, &copy, 0);
 }
 
 halError_t cpu_fill(struct hal_dev *dev, void *stream, void *mem,

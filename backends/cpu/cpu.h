@@ -278,6 +278,9 @@ void cpu_stream_release(struct cpu_stream *s);
 struct cpu_command *cpu_command_take(struct cpu_stream *s);
 /* Appends; the stream's work goes on by itself.  Cannot fail. */
 void cpu_stream_submit(struct cpu_stream *s, struct cpu_command *command);
+/* The same for work that this thread is about to wait for: nobody is woken. */
+void cpu_stream_submit_waited(struct cpu_stream *s,
+                              struct cpu_command *command);
 bool cpu_stream_idle(struct cpu_stream *s);
 /* Waits until `target` commands are done, running them where possible. */
 void cpu_stream_finish(struct cpu_stream *s, uint64_t target);

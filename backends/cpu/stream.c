@@ -4,7 +4,8 @@
  *
  * Whoever sets `busy` under the lock runs the head, outside the lock, and then
  * counts it in `done`.  The invariant that guarantees progress: a stream with
- * commands is busy, parked on an event, or in the device's ready list.
+ * commands is busy, parked on an event, in the device's ready list, or about to
+ * be waited for by the thread that submitted the last one.
  */
 #include <limits.h>
 #include <sched.h>
@@ -151,17 +152,30 @@ static void stream_offer_locked(struct cpu_stream *s)
     cpu_runner_push(s->dev, s);
 }
 
-void cpu_stream_submit(struct cpu_stream *s, struct cpu_command *command)
+static void stream_append_locked(struct cpu_stream *s,
+                                 struct cpu_command *command)
 {
     command->next = NULL;
-    pthread_mutex_lock(&s->lock);
     if (s->tail)
         s->tail->next = command;
     else
         s->head = command;
     s->tail = command;
     atomic_fetch_add_explicit(&s->submitted, 1, memory_order_release);
+}
+
+void cpu_stream_submit(struct cpu_stream *s, struct cpu_command *command)
+{
+    pthread_mutex_lock(&s->lock);
+    stream_append_locked(s, command);
     stream_offer_locked(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void cpu_stream_submit_waited(struct cpu_stream *s, struct cpu_command *command)
+{
+    pthread_mutex_lock(&s->lock);
+    stream_append_locked(s, command);
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -79,6 +79,20 @@ halError_t opencl_run_fill(cl_command_queue q, const struct opencl_op *op)
     return code == CL_SUCCESS ? halSuccess : opencl_fail(code, "fill");
 }
 
+/* An idle stream's copy of this size is over before anybody notices; a larger
+ * one must leave the stream's lock free, if it may. */
+#define BLOCKING_MAX ((uint64_t)2 << 20)
+
+/* Whether the op may, and had better, return before the copy is done. */
+static bool may_return(struct opencl_stream *s, uint64_t size, unsigned flags)
+{
+    return flags & HAL_COPY_PINNED ||
+           (flags & HAL_COPY_WAITED &&
+            (size > BLOCKING_MAX ||
+             atomic_load(&s->n_settled) < atomic_load(&s->n_submitted) ||
+             !opencl_stream_direct(s)));
+}
+
 /* Pageable memory: the driver's blocking call.  If earlier work is deferred,
  * the call must not overtake it. */
 static halError_t submit_copy(struct opencl_stream *s, struct opencl_op *op,
@@ -86,7 +100,7 @@ static halError_t submit_copy(struct opencl_stream *s, struct opencl_op *op,
 {
     halError_t st;
 
-    op->u.copy.blocking = !(flags & HAL_COPY_PINNED);
+    op->u.copy.blocking = !may_return(s, op->u.copy.size, flags);
     if (op->u.copy.blocking && !opencl_stream_direct(s))
         opencl_defer_drain(s);
     st = opencl_stream_submit(s, op);

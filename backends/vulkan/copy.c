@@ -271,6 +271,16 @@ halError_t vulkan_copy_out(struct hal_dev *dev, void *stream, void *host,
         if (!idle)
             return copy_later(s, src, offset, host, size, 0);
     } else {
+        if (flags & HAL_COPY_WAITED) {
+            pthread_mutex_lock(&s->lock);
+            st = vulkan_stream_flush_locked(s);
+            idle = vulkan_stream_idle_locked(s);
+            pthread_mutex_unlock(&s->lock);
+            if (st != halSuccess)
+                return st;
+            if (!idle)
+                return halErrorNotReady; /* the core waits better */
+        }
         if (!direct)
             return out_staged(s, host, src, offset, size);
         st = vulkan_stream_sync(dev, stream);

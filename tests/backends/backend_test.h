@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -91,6 +92,62 @@ static inline halError_t test_run(struct hal_dev *dev, void *stream,
                                        .args = args };
 
     return dev->ops->launch(dev, stream, kernel, &launch);
+}
+
+static inline void test_gate(void *arg)
+{
+    while (!atomic_load((atomic_int *)arg))
+        sleep_ms(1);
+}
+
+/* A copy that the core waits for does not wait itself while earlier work runs;
+ * it keeps its place all the same.  One that waits hangs here. */
+static inline void test_waited(struct hal_dev *dev, size_t size)
+{
+    unsigned char *in = malloc(size), *out = malloc(size);
+    struct hal_mem m = { NULL, NULL };
+    atomic_int open = 0;
+    halError_t st;
+    void *s;
+
+    assert_true(in && out);
+    memset(in, 3, size);
+    OK(dev->ops->stream_create(dev, 0, &s));
+    OK(dev->ops->mem_alloc(dev, size, HAL_MEM_DEVICE, &m));
+    alarm(60);
+    for (int round = 0; round < 2; round++) { /* busy, then idle */
+        memset(out, 0, size);
+        OK(dev->ops->fill(dev, s, m.impl, 0, size, 1, 1));
+        if (!round)
+            OK(dev->ops->host_func(dev, s, test_gate, &open));
+        else
+            OK(dev->ops->stream_sync(dev, s));
+        st = dev->ops->copy_out(dev, s, out, m.impl, 0, size, HAL_COPY_WAITED);
+        if (st == halSuccess)
+            OK(dev->ops->fill(dev, s, m.impl, 0, size, 2, 1));
+        atomic_store(&open, 1);
+        OK(dev->ops->stream_sync(dev, s));
+        if (st == halErrorNotReady && !round) {
+            OK(dev->ops->copy_out(dev, s, out, m.impl, 0, size,
+                                  HAL_COPY_WAITED));
+            OK(dev->ops->fill(dev, s, m.impl, 0, size, 2, 1));
+            OK(dev->ops->stream_sync(dev, s));
+        } else {
+            OK(st);
+        }
+        for (size_t i = 0; i < size; i++)
+            if (out[i] != 1)
+                fail_msg("byte %zu of %zu is %d", i, size, out[i]);
+        OK(dev->ops->copy_in(dev, s, m.impl, 0, in, size, HAL_COPY_WAITED));
+        OK(dev->ops->stream_sync(dev, s));
+        OK(dev->ops->copy_out(dev, s, out, m.impl, 0, size, 0));
+        assert_memory_equal(in, out, size);
+    }
+    alarm(0);
+    dev->ops->stream_destroy(dev, s);
+    dev->ops->mem_free(dev, m.impl);
+    free(in);
+    free(out);
 }
 
 #endif

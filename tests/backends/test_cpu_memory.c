@@ -121,6 +121,13 @@ static void copies_of_all_sizes(void **state)
     }
 }
 
+static void copies_that_are_waited_for(void **state)
+{
+    (void)state;
+    test_waited(dev, 100);
+    test_waited(dev, 3 << 20);
+}
+
 static void fills_of_all_patterns(void **state)
 {
     static const size_t counts[] = { 1, 3, 1021, 300007, 2000003 };
@@ -332,6 +339,7 @@ int main(void)
         cmocka_unit_test(allocations_are_aligned),
         cmocka_unit_test(out_of_memory_is_an_error),
         cmocka_unit_test(copies_of_all_sizes),
+        cmocka_unit_test(copies_that_are_waited_for),
         cmocka_unit_test(fills_of_all_patterns),
         cmocka_unit_test(copies_of_rows),
         cmocka_unit_test(host_memory_is_the_devices),

@@ -123,6 +123,16 @@ static void copies(void **state)
     rig_close(&r);
 }
 
+static void copies_waited_for(void **state)
+{
+    struct rig r;
+
+    rig_open(&r, state);
+    test_waited(r.dev, 100);
+    test_waited(r.dev, 3 << 20);
+    rig_close(&r);
+}
+
 static void fills(void **state)
 {
     static const uint32_t pattern = 0x81C3F5A7;
@@ -288,6 +298,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(no_such_device),
     cmocka_unit_test(memory_limits),
     cmocka_unit_test(copies),
+    cmocka_unit_test(copies_waited_for),
     cmocka_unit_test(fills),
     cmocka_unit_test(launches),
     cmocka_unit_test(buffer_comes_back),

@@ -218,6 +218,16 @@ static void copies_foreign_pinned(void **state)
     EACH_DEVICE(dev) copies_with(dev, HAL_COPY_PINNED, 1);
 }
 
+static void copies_waited_for(void **state)
+{
+    (void)state;
+    EACH_DEVICE(dev)
+    {
+        test_waited(dev, 100);
+        test_waited(dev, 3 << 20);
+    }
+}
+
 static void copies_pinned(void **state)
 {
     (void)state;
@@ -341,6 +351,7 @@ int main(void)
         cmocka_unit_test(copies_idle),
         cmocka_unit_test(copies_busy),
         cmocka_unit_test(copies_foreign_pinned),
+        cmocka_unit_test(copies_waited_for),
         cmocka_unit_test(copies_pinned),
         cmocka_unit_test(fills),
         cmocka_unit_test(fill_large),

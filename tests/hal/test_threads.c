@@ -326,6 +326,59 @@ static void reset_beside_waiter(void **state)
     reset_beside(reset_first);
 }
 
+/* A copy to pageable memory that waits for earlier work of the default stream
+ * keeps nobody from opening, using and ending another stream; and it stays one
+ * copy at one place in its stream. */
+static unsigned char pageable[N];
+
+static void *copy_out_pageable(void *p)
+{
+    WORK(halMemcpy(pageable, p, N, halMemcpyDeviceToHost));
+    return NULL;
+}
+
+static void copy_beside_streams(void **state)
+{
+    int d;
+
+    (void)state;
+    alarm(60); /* who waits for the copy here waits for ever */
+    atomic_store(&n_errors, 0);
+    for (d = 0; d < 4; d += 2) {
+        unsigned before = fake_count("copy_out");
+        halStream_t s, unused;
+        pthread_t thread;
+        char *p;
+        int i;
+
+        OK(halSetDevice(d));
+        OK(halMalloc((void **)&p, N));
+        memset(pageable, 0, N);
+        fake_hold(1);
+        OK(halMemsetAsync(p, 1, N, NULL));
+        assert_int_equal(pthread_create(&thread, NULL, copy_out_pageable, p),
+                         0);
+        while (fake_count("copy_out") == before)
+            usleep(1000);
+        OK(halStreamCreate(&unused));
+        OK(halStreamCreate(&s));
+        OK(halMemsetAsync(p, 2, N, s));
+        OK(halStreamDestroy(unused));
+        fake_hold(0);
+        pthread_join(thread, NULL);
+        OK(halStreamDestroy(s));
+        OK(halMemcpy(&i, p, sizeof i, halMemcpyDefault));
+        assert_int_equal(i, 0x02020202);
+        /* The copy that was submitted came first; one that was to be asked
+         * for again may have come second. */
+        assert_in_range(pageable[0], 1, d ? 2 : 1);
+        for (i = 1; i < N; i++)
+            assert_int_equal(pageable[i], pageable[0]);
+    }
+    alarm(0);
+    assert_int_equal(atomic_load(&n_errors), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +387,7 @@ int main(void)
         cmocka_unit_test_teardown(destroyed_in_use, reset_all),
         cmocka_unit_test_teardown(reset_peers, reset_all),
         cmocka_unit_test_teardown(reset_beside_waiter, reset_all),
+        cmocka_unit_test_teardown(copy_beside_streams, reset_all),
     };
     int rc;
 

@@ -239,8 +239,14 @@ static halError_t copy_out(struct hal_dev *dev, void *stream, void *host,
 
     ENTER(dev);
     pthread_mutex_lock(&fake_state.lock);
+    /* "bare" does not let its copies go, and says so. */
+    if (flags & HAL_COPY_WAITED && !dev->opt && (s->head || s->is_busy)) {
+        pthread_mutex_unlock(&fake_state.lock);
+        return halErrorNotReady;
+    }
     fake_push_locked(s, copy_op(host, m->bytes + offset, size));
-    if (!(flags & HAL_COPY_PINNED))
+    if (!(flags & (HAL_COPY_PINNED | HAL_COPY_WAITED)) ||
+        (flags & HAL_COPY_WAITED && !dev->opt))
         st = fake_drain_locked(s);
     pthread_mutex_unlock(&fake_state.lock);
     return fake_late(st);
