@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench.c - `halcyon bench`: the options, the machine, and which section runs
- * on which device.  The sections are in tools/bench/.  Figures are for people
+ * bench.c - `halcyon bench`: the options, and which section runs on which
+ * device.  The sections are in tools/bench/, and so are the commands `bench
+ * kernels` and `bench compare`.  Figures are for people
  * and never a test: the exit status is 0 whether goals are met or not, 1 when
  * something could not be measured, 2 for wrong usage, 3 when a device that was
  * named is not there or the figures could not be written.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tools/bench/bench.h"
 #include "tools/commands.h"
-
-#define DEVICES_MAX 64
-
-/* The command as it was given, for a second start. */
-static char **command;
 
 static const struct section {
     const char *name, *about;
@@ -34,7 +28,10 @@ static const struct section {
 static int usage(FILE *to, int status)
 {
     fprintf(to, "usage: halcyon bench [SECTION]... [--device NAME]... "
-                "[--quick] [--json FILE]\n\n"
+                "[--quick] [--json FILE]\n"
+                "       halcyon bench kernels [options]   every operator, "
+                "against the roofline\n"
+                "       halcyon bench compare A B         two result files\n\n"
                 "Measures Halcyon against what lies beneath it: pairs taken "
                 "in turns, in one process.\n\n");
     for (size_t i = 0; i < N_SECTIONS; i++)
@@ -53,8 +50,7 @@ static int usage(FILE *to, int status)
 struct options {
     struct bench bench;
     bool wanted[N_SECTIONS];
-    const char *devices[DEVICES_MAX];
-    int n_devices;
+    struct bench_wanted devices;
 };
 
 /* -1 to go on, else the exit status. */
@@ -77,8 +73,8 @@ static int parse(int argc, char **argv, struct options *o)
             continue;
         }
         if (strcmp(arg, "--device") == 0 && i + 1 < argc &&
-            o->n_devices < DEVICES_MAX) {
-            o->devices[o->n_devices++] = argv[++i];
+            o->devices.n < BENCH_DEVICES_MAX) {
+            o->devices.names[o->devices.n++] = argv[++i];
             continue;
         }
         while (s < N_SECTIONS && strcmp(arg, sections[s].name) != 0)
@@ -97,113 +93,6 @@ static int parse(int argc, char **argv, struct options *o)
     return -1;
 }
 
-static bool lists(const char *list, const char *name)
-{
-    size_t n = strlen(name);
-
-    while (*list) {
-        size_t length = strcspn(list, ",");
-
-        if (length == n && !memcmp(list, name, n))
-            return true;
-        list += length + (list[length] == ',');
-    }
-    return false;
-}
-
-/* A device that exists and is not admitted, a stand-in as a rule: which devices
- * there are is settled for a process, so the command starts again with the name
- * in HALCYON_DEVICES.  Returns if the name is unknown, or was there already. */
-static void admit(const struct options *o)
-{
-    const char *outer = getenv("HALCYON_DEVICES");
-    char *list = NULL, name[64], about[256];
-    bool is_new = false;
-    size_t size;
-    FILE *to = open_memstream(&list, &size);
-
-    if (!to)
-        return;
-    fputs(outer ? outer : "", to);
-    for (int i = 0; i < o->n_devices; i++) {
-        const char *want = o->devices[i];
-        int ordinal;
-
-        fflush(to);
-        if (lists(list, want) ||
-            (outer && halDeviceGetByName(&ordinal, want) == halSuccess))
-            continue;
-        for (int k = 0; halDeviceGetKnownName(name, about, k) == halSuccess;
-             k++) {
-            if (strcmp(name, want) != 0)
-                continue;
-            is_new |= halDeviceGetByName(&ordinal, want) != halSuccess;
-            fprintf(to, "%s%s", size ? "," : "", want);
-            fflush(to);
-            break;
-        }
-    }
-    if (fclose(to) == 0 && is_new && !setenv("HALCYON_DEVICES", list, 1))
-        execv("/proc/self/exe", command);
-    free(list);
-}
-
-/* Ordinals to measure; returns how many, or -1 with a message printed. */
-static int pick_devices(const struct options *o, int ordinals[DEVICES_MAX])
-{
-    int n = 0, count = 0;
-
-    if (halGetDeviceCount(&count) != halSuccess) {
-        fprintf(stderr, "halcyon bench: %s\n", halGetErrorDetail());
-        return -1;
-    }
-    if (o->n_devices)
-        admit(o);
-    for (int i = 0; i < o->n_devices; i++)
-        if (halDeviceGetByName(&ordinals[n++], o->devices[i]) != halSuccess) {
-            fprintf(stderr, "halcyon bench: --device %s: %s\n", o->devices[i],
-                    halGetErrorDetail());
-            return -1;
-        }
-    for (int i = 0; !o->n_devices && i < count && n < DEVICES_MAX; i++) {
-        struct halDeviceProp prop;
-
-        /* Stand-ins are here only if HALCYON_DEVICES names them. */
-        if (halGetDeviceProperties(&prop, i) == halSuccess)
-            ordinals[n++] = i;
-        else
-            fprintf(stderr, "halcyon bench: device %d: %s\n", i,
-                    halGetErrorDetail());
-    }
-    if (!n)
-        fprintf(stderr, "halcyon bench: no device (see `halcyon info`)\n");
-    return n ? n : -1;
-}
-
-/* The processor is named even when the cpu backend is filtered out. */
-static void name_machine(struct bench *b)
-{
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    char line[256];
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-    b->n_cpus = cpus > 0 ? (unsigned)cpus : 1;
-    snprintf(b->machine, sizeof b->machine, "unknown processor");
-    while (f && fgets(line, sizeof line, f)) {
-        char *value = strchr(line, ':');
-
-        if (!value || strncmp(line, "model name", 10) != 0)
-            continue;
-        value += strspn(value, ": \t");
-        snprintf(b->machine, sizeof b->machine, "%.*s",
-                 (int)strcspn(value, "\n"), value);
-        break;
-    }
-    if (f)
-        fclose(f);
-    printf("machine: %s, %u CPUs\n", b->machine, b->n_cpus);
-}
-
 static void print_firsts(const struct bench *b)
 {
     if (b->n_firsts)
@@ -217,16 +106,21 @@ static void print_firsts(const struct bench *b)
 int cmd_bench(int argc, char **argv)
 {
     struct options o = { 0 };
-    int ordinals[DEVICES_MAX];
-    int status = parse(argc, argv, &o), n;
+    int ordinals[BENCH_DEVICES_MAX];
+    int status, n;
 
+    if (argc > 1 && !strcmp(argv[1], "kernels"))
+        return bench_kernels_command(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "compare"))
+        return bench_compare_command(argc - 1, argv + 1);
+    status = parse(argc, argv, &o);
     if (status >= 0)
         return status;
-    command = argv - 1; /* argv[0] is "bench" */
-    n = pick_devices(&o, ordinals);
+    o.devices.command = argv - 1; /* argv[0] is "bench" */
+    n = bench_pick_devices(&o.devices, ordinals);
     if (n < 0)
         return 3;
-    name_machine(&o.bench);
+    bench_name_machine(o.bench.machine, &o.bench.n_cpus);
     for (int i = 0; i < n; i++) {
         struct halDeviceProp prop;
 

@@ -72,6 +72,14 @@ void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int bench_hal_ok(halError_t st);
 const char *bench_failure(void);
 
+/* Seconds of `calls` calls after an idle time, or -1. */
+double bench_sample(bench_fn *fn, void *ctx, unsigned calls,
+                    unsigned settle_ms);
+/* Calls that make a sample of target_s; 0 on failure.  Warms up as well. */
+unsigned bench_calibrate(bench_fn *fn, void *ctx, double target_s);
+/* Sorts. */
+double bench_median(double *values, unsigned n);
+
 /* Measures, prints a line, keeps the result. */
 void bench_run(struct bench *b, const struct bench_case *bc);
 /* A line for what cannot be measured here. */
@@ -83,7 +91,29 @@ void bench_broken(struct bench *b, const char *section, const char *device,
 void bench_first(struct bench *b, const char *device, const char *name,
                  double seconds);
 int bench_write_json(const struct bench *b);
+/* Writes and deletes `root`; 0, or -1. */
+struct cJSON;
+int bench_write_text(struct cJSON *root, const char *path);
 void bench_close(struct bench *b);
+
+/* ---- devices and the machine (devices.c) --------------------------------- */
+
+#define BENCH_DEVICES_MAX 64
+
+struct bench_wanted {
+    const char *names[BENCH_DEVICES_MAX]; /* none: what is admitted */
+    int n;
+    char **command; /* argv of the program, for a second start */
+};
+/* Ordinals to measure; returns how many, or -1 with a message printed. */
+int bench_pick_devices(const struct bench_wanted *w,
+                       int ordinals[BENCH_DEVICES_MAX]);
+/* Prints as well. */
+void bench_name_machine(char machine[256], unsigned *out_n_cpus);
+
+/* `halcyon bench kernels` and `bench compare`; argv[0] is the last word. */
+int bench_kernels_command(int argc, char **argv);
+int bench_compare_command(int argc, char **argv);
 
 /* The sections; the device is current. */
 void bench_launch(struct bench *b, const struct halDeviceProp *prop);

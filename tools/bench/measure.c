@@ -63,15 +63,13 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static double median(double *values, unsigned n)
+double bench_median(double *values, unsigned n)
 {
     qsort(values, n, sizeof *values, by_value);
     return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/* Seconds of one sample, or -1. */
-static double sample(bench_fn *fn, void *ctx, unsigned calls,
-                     unsigned settle_ms)
+double bench_sample(bench_fn *fn, void *ctx, unsigned calls, unsigned settle_ms)
 {
     struct timespec pause = { .tv_sec = 0,
                               .tv_nsec = (long)settle_ms * 1000000 };
@@ -85,19 +83,18 @@ static double sample(bench_fn *fn, void *ctx, unsigned calls,
     return bench_now() - start;
 }
 
-/* Calls that make a sample long enough; 0 on failure.  Warms up as well. */
-static unsigned calibrate(bench_fn *fn, void *ctx, double target_s)
+unsigned bench_calibrate(bench_fn *fn, void *ctx, double target_s)
 {
     unsigned calls = 1;
 
-    if (sample(fn, ctx, 1, 0) < 0)
+    if (bench_sample(fn, ctx, 1, 0) < 0)
         return 0;
     for (;;) {
         double s = 0;
 
         /* The best of three: one that was interrupted says nothing. */
         for (unsigned i = 0; i < 3; i++) {
-            double one = sample(fn, ctx, calls, 0);
+            double one = bench_sample(fn, ctx, calls, 0);
 
             if (one < 0)
                 return 0;
@@ -177,9 +174,11 @@ static unsigned take_pairs(const struct bench_case *bc, bool quick,
             bool is_hal = half == i % 2;
 
             if (is_hal)
-                a = sample(bc->hal, bc->hal_ctx, hal_calls, bc->settle_ms);
+                a = bench_sample(bc->hal, bc->hal_ctx, hal_calls,
+                                 bc->settle_ms);
             else
-                b = sample(bc->raw, bc->raw_ctx, raw_calls, bc->settle_ms);
+                b = bench_sample(bc->raw, bc->raw_ctx, raw_calls,
+                                 bc->settle_ms);
         }
         if (a < 0 || b < 0)
             return 0;
@@ -199,9 +198,9 @@ void bench_run(struct bench *b, const struct bench_case *bc)
 {
     double hal[PAIRS_MAX], raw[PAIRS_MAX], ratio[PAIRS_MAX];
     double target = plans[b->quick].sample_s;
-    unsigned hal_calls = calibrate(bc->hal, bc->hal_ctx, target);
+    unsigned hal_calls = bench_calibrate(bc->hal, bc->hal_ctx, target);
     unsigned raw_calls =
-        hal_calls ? calibrate(bc->raw, bc->raw_ctx, target) : 0;
+        hal_calls ? bench_calibrate(bc->raw, bc->raw_ctx, target) : 0;
     unsigned n_pairs = raw_calls ? take_pairs(bc, b->quick, hal_calls,
                                               raw_calls, hal, raw, ratio)
                                  : 0;
@@ -218,14 +217,14 @@ void bench_run(struct bench *b, const struct bench_case *bc)
     snprintf(r.device, sizeof r.device, "%s", bc->device);
     snprintf(r.name, sizeof r.name, "%s", bc->name);
     snprintf(r.raw_name, sizeof r.raw_name, "%s", bc->raw_name);
-    r.hal = in_unit(bc, median(hal, n_pairs));
-    r.raw = in_unit(bc, median(raw, n_pairs));
-    r.ratio = median(ratio, n_pairs); /* sorts */
+    r.hal = in_unit(bc, bench_median(hal, n_pairs));
+    r.raw = in_unit(bc, bench_median(raw, n_pairs));
+    r.ratio = bench_median(ratio, n_pairs); /* sorts */
     r.low = ratio[0];
     r.high = ratio[n_pairs - 1];
     r.p10 = ratio[n_pairs / 10];
     r.p90 = ratio[n_pairs - 1 - n_pairs / 10];
-    /* median() sorted both */
+    /* bench_median() sorted both */
     r.best = bc->unit == BENCH_TIME ? hal[0] / raw[0] : raw[0] / hal[0];
     print_result(&r);
     keep_result(b, &r);

@@ -41,12 +41,22 @@ static cJSON *result_json(const struct bench_result *r)
     return o;
 }
 
+int bench_write_text(struct cJSON *root, const char *path)
+{
+    char *text = cJSON_Print(root);
+    FILE *f = text ? fopen(path, "we") : NULL;
+    int failed = !f || fputs(text, f) < 0 || fputc('\n', f) < 0;
+
+    if (f && fclose(f) != 0)
+        failed = 1;
+    cJSON_Delete(root);
+    free(text);
+    return failed ? -1 : 0;
+}
+
 int bench_write_json(const struct bench *b)
 {
     cJSON *root = cJSON_CreateObject(), *machine, *list;
-    char *text;
-    FILE *f;
-    int failed;
 
     cJSON_AddStringToObject(root, "schema", "halcyon.bench.1");
     machine = cJSON_AddObjectToObject(root, "machine");
@@ -67,14 +77,7 @@ int bench_write_json(const struct bench *b)
         cJSON_AddItemToArray(list, o);
     }
 
-    text = cJSON_Print(root);
-    cJSON_Delete(root);
-    f = text ? fopen(b->json_path, "we") : NULL;
-    failed = !f || fputs(text, f) < 0 || fputc('\n', f) < 0;
-    if (f && fclose(f) != 0)
-        failed = 1;
-    free(text);
-    return failed ? -1 : 0;
+    return bench_write_text(root, b->json_path);
 }
 
 void bench_close(struct bench *b)
