@@ -126,6 +126,15 @@ HAL_API halError_t halopAdd(halDtype dtype, void *y, const void *a,
 HAL_API halError_t halopGemm(halDtype in, halDtype out, void *y, const void *x,
                              const void *w, const void *bias, int64_t m,
                              int64_t n, int64_t k, halStream_t stream);
+/* How halopGemm computes from now on, in every thread: "gemm:native" by the
+ * CPU's own library (OpenBLAS for F32, oneDNN for BF16), still in stream order
+ * and on the device's threads; where there is none halopGemm says
+ * halErrorNotSupported and which package brings it.  "gemm:portable", or "",
+ * by this library's kernels.  NULL: as HALCYON_KERNEL says, which is read once
+ * and is the default.  Both ways keep the bounds of docs/numerics.md; their
+ * last bits differ.  docs/decisions/0012-native-operators.md has the figures.
+ * halErrorInvalidValue for another choice.  Thread-safe. */
+HAL_API halError_t halopSelect(const char *choice);
 /* The GEMV kernel itself, whatever m is: one pass over w per row of x. */
 HAL_API halError_t halopGemv(halDtype in, halDtype out, void *y, const void *x,
                              const void *w, const void *bias, int64_t m,

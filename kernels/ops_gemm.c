@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ops_gemm.c - y = x . w^T (+ bias), by the GEMM or the GEMV kernel. */
-#include "kernels/ops_internal.h"
+/*
+ * ops_gemm.c - y = x . w^T (+ bias), by the GEMM or the GEMV kernel, or by the
+ * CPU's BLAS library (docs/decisions/0012-native-operators.md).
+ */
+#include "kernels/ops_native.h"
+
+#include <string.h>
 
 /* Up to here a pass over w for each row beats packing w (CPUs) or filling a
  * tile of 64 rows (GPUs). */
@@ -74,6 +79,77 @@ static halError_t run_gemm(struct ops_call *call, const struct product *p,
     return ops_run(call, tiles, 1, stream);
 }
 
+/* ---- the CPU's library --------------------------------------------------- */
+
+/* Tiles that leave no unit idle; *tile_n is a multiple of 16. */
+static uint64_t native_tiles(const struct product *p, uint32_t units,
+                             uint32_t *tile_m, uint32_t *tile_n)
+{
+    uint64_t m = (uint64_t)p->m, n = (uint64_t)p->n, mb, nb, tiles;
+
+    mb = m < 256 ? m : 256;
+    nb = OPS_NATIVE_TILE / mb / 16 * 16;
+    if (nb > (n + 15) / 16 * 16)
+        nb = (n + 15) / 16 * 16;
+    for (;;) {
+        tiles = ((m + mb - 1) / mb) * ((n + nb - 1) / nb);
+        if (tiles >= 2ull * units)
+            break;
+        if (nb >= mb && nb >= 128)
+            nb = (nb / 2 + 15) / 16 * 16;
+        else if (mb >= 128)
+            mb = mb / 2;
+        else
+            break;
+    }
+    *tile_m = (uint32_t)mb;
+    *tile_n = (uint32_t)nb;
+    return tiles;
+}
+
+static halError_t run_native(struct ops_call *call, const struct product *p,
+                             const struct ops_native *native,
+                             halStream_t stream)
+{
+    uint64_t at = (uintptr_t)native->product, tiles;
+    uint32_t tile_m, tile_n;
+
+    tiles = native_tiles(p, call->device.units, &tile_m, &tile_n);
+    ops_u32(call, tile_m);
+    ops_u32(call, tile_n);
+    ops_u32(call, (uint32_t)at);
+    ops_u32(call, (uint32_t)(at >> 32));
+    return ops_run(call, native->own_threads ? 1 : tiles, 1, stream);
+}
+
+/* ---- the op -------------------------------------------------------------- */
+
+/* Puts the library's kernel in the place of the one that was found where that
+ * is asked for; native->product stays NULL elsewhere. */
+static halError_t choose_native(struct ops_call *call, const char *op,
+                                const struct product *p,
+                                struct ops_native *native)
+{
+    struct halFuncAttributes attr;
+    int wanted;
+    halError_t st = ops_native_wanted(op, &wanted);
+
+    if (st != halSuccess || !wanted)
+        return st;
+    st = halFuncGetAttributes(&attr, call->function);
+    if (st != halSuccess)
+        return ops_result(op, st);
+    if (strncmp(attr.variant, "cpu.", 4) != 0)
+        return ops_fail(op, halErrorNotSupported,
+                        "gemm:native is asked for, and only CPU devices have "
+                        "a native operator");
+    st = ops_native_find(op, p->in, native);
+    return st != halSuccess
+               ? st
+               : ops_find(call, op, "gemm_native_%s_%s", ops_dtype_name(p->in),
+                          ops_dtype_name(p->out));
+}
+
 static halError_t multiply(const char *op, const struct product *p,
                            int force_gemv, halStream_t stream)
 {
@@ -85,6 +161,7 @@ static halError_t multiply(const char *op, const struct product *p,
         { "bias", p->bias, p->bias ? (uint64_t)p->n : 0, p->in, OPS_IN, NULL },
     };
     struct ops_call call;
+    struct ops_native native = { 0 };
     int is_gemv = 1;
     halError_t st = check(op, p);
 
@@ -98,6 +175,8 @@ static halError_t multiply(const char *op, const struct product *p,
                       ops_dtype_name(p->out));
     else
         st = choose(&call, op, p, &is_gemv);
+    if (st == halSuccess && !force_gemv)
+        st = choose_native(&call, op, p, &native);
     if (st != halSuccess)
         return st;
     ops_tensors(&call, tensors, 4);
@@ -105,6 +184,8 @@ static halError_t multiply(const char *op, const struct product *p,
     ops_u32(&call, p->n);
     ops_u32(&call, p->k);
     ops_u32(&call, p->bias != NULL);
+    if (native.product)
+        return run_native(&call, p, &native, stream);
     return is_gemv ? run_gemv(&call, p, stream) : run_gemm(&call, p, stream);
 }
 

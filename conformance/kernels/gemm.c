@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gemm.c - kernel.gemm.* and kernel.gemv.*, judged by sum |x * w|. */
+/*
+ * gemm.c - kernel.gemm.*, kernel.gemv.* and, by the CPU's own libraries,
+ * kernel.gemm_native.*, judged by sum |x * w|.
+ */
 #include <math.h>
 #include <stdio.h>
 
@@ -14,7 +17,7 @@ struct shape {
 struct param {
     halDtype in, out;
     struct shape s;
-    int gemv;
+    int gemv, native;
 };
 
 static const struct shape gemm_shapes[] = {
@@ -49,6 +52,19 @@ static const struct shape gemm_shapes[] = {
     { "misaligned", 19, 37, 53, 1, 1 },
 };
 
+/* Tiles of one library call and of several, their edges, an odd depth. */
+static const struct shape native_shapes[] = {
+    { "m1_n1_k1", 1, 1, 1, 0, 0 },
+    { "m2_n65_k129", 2, 65, 129, 0, 0 },
+    { "m13_n17_k19", 13, 17, 19, 1, 0 },
+    { "m127_n129_k33", 127, 129, 33, 1, 0 },
+    { "m260_n530_k64", 260, 530, 64, 1, 0 },
+    { "m33_n40_k1000", 33, 40, 1000, 0, 0 },
+    { "m5_n70001_k7", 5, 70001, 7, 0, 0 },
+    { "k0", 5, 19, 0, 1, 0 },
+    { "misaligned", 19, 37, 53, 1, 1 },
+};
+
 static const struct shape gemv_shapes[] = {
     { "m1_n1_k1", 1, 1, 1, 0, 0 },
     { "m1_n17_k15", 1, 17, 15, 1, 0 },
@@ -77,6 +93,20 @@ static double factor(int64_t k)
     return 8 + sqrt((double)k);
 }
 
+/* The op by the library; ends the case where there is none. */
+static void native_gemm(struct conf *c, const struct param *p, void *y,
+                        const void *x, const void *w, const void *bias)
+{
+    halError_t st;
+
+    CONF_OK(c, halopSelect("gemm:native"));
+    st = halopGemm(p->in, p->out, y, x, w, bias, p->s.m, p->s.n, p->s.k, NULL);
+    if (st == halErrorNotSupported)
+        conf_end(c, CONF_UNSUPPORTED, "%s", halGetErrorDetail());
+    CONF_OK(c, st);
+    CONF_OK(c, halopSelect(NULL));
+}
+
 static void judge(struct conf *c, const struct param *p, struct kx_tensor *x,
                   struct kx_tensor *w, struct kx_tensor *bias)
 {
@@ -87,7 +117,9 @@ static void judge(struct conf *c, const struct param *p, struct kx_tensor *x,
     const void *b = bias ? bias->buf.mem : NULL;
     struct conf_bound bound;
 
-    if (p->gemv)
+    if (p->native)
+        native_gemm(c, p, y.buf.mem, x->buf.mem, w->buf.mem, b);
+    else if (p->gemv)
         CONF_OK(c, halopGemv(p->in, p->out, y.buf.mem, x->buf.mem, w->buf.mem,
                              b, s->m, s->n, s->k, NULL));
     else
@@ -147,6 +179,7 @@ static void run_extremes(struct conf *c)
 static void add_shapes(struct conf_list *list, struct param p, int is_first,
                        const struct shape *shapes, int count)
 {
+    const char *op = p.native ? "gemm_native" : p.gemv ? "gemv" : "gemm";
     char dtype[16];
 
     (void)snprintf(dtype, sizeof dtype, p.in == p.out ? "%s" : "%s_%s",
@@ -155,11 +188,11 @@ static void add_shapes(struct conf_list *list, struct param p, int is_first,
         p.s = shapes[i];
         if (!is_first && (p.s.m > KX_GRID || p.s.n > KX_GRID))
             continue;
-        kx_add(list, p.in, i == 6 ? " core" : "", run, &p, sizeof p, "%s.%s.%s",
-               p.gemv ? "gemv" : "gemm", dtype, p.s.name);
+        kx_add(list, p.in, i == 6 && !p.native ? " core" : "", run, &p,
+               sizeof p, "%s.%s.%s", op, dtype, p.s.name);
     }
-    kx_add(list, p.in, "", run_extremes, &p, sizeof p, "%s.%s.extremes",
-           p.gemv ? "gemv" : "gemm", dtype);
+    kx_add(list, p.in, "", run_extremes, &p, sizeof p, "%s.%s.extremes", op,
+           dtype);
 }
 
 void kx_cases_gemm(struct conf_list *list)
@@ -170,5 +203,9 @@ void kx_cases_gemm(struct conf_list *list)
         add_shapes(list, p, d == 0, gemm_shapes, KX_COUNT(gemm_shapes));
         p.gemv = 1;
         add_shapes(list, p, d == 0, gemv_shapes, KX_COUNT(gemv_shapes));
+        p.gemv = 0;
+        p.native = 1;
+        if (p.in != halF16) /* no library multiplies it */
+            add_shapes(list, p, d == 0, native_shapes, KX_COUNT(native_shapes));
     }
 }
