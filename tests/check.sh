@@ -52,7 +52,7 @@ each() {
 }
 
 # Programs that run longest, to be begun first: the last one to end is alone.
-slow='test_runner|test_report|test_gcc_equal|test_compile|test_vulkan_validation|test_vulkan_memory|test_ops|test_fault'
+slow='test_cuda_text|test_gcc_equal|test_runner|test_resume|test_report|test_compile|test_package|test_ends|test_vulkan_validation|test_vulkan_memory|test_ops|test_fault'
 
 # Programs that hold a driver's clock against the host's.
 alone='test_opencl_(real|order)'
@@ -386,11 +386,11 @@ step_standins() {
 }
 
 # The other images of the same kernels, on lavapipe: raw addresses, packed words,
-# and its other vector widths.
+# and its other vector widths.  The misaligned cases are of every kernel and dtype.
 step_variants() {
     local some=(--device vulkan:0 --case 'kernel.*.primes'
-        --case 'kernel.*.n1[567]' --case 'kernel.*.misaligned'
-        --case 'kernel.gemm.*.m1[37]_*' --case 'golden.edge.*')
+        --case 'kernel.*.n17' --case 'kernel.*.misaligned'
+        --case 'golden.edge.*')
     HALCYON_VARIANT=vulkan.bda conform "$B/halcyon" "${some[@]}"
     HALCYON_VARIANT=vulkan.packed conform "$B/halcyon" "${some[@]}"
     LP_NATIVE_VECTOR_WIDTH=128 conform "$B/halcyon" "${some[@]}"
@@ -532,10 +532,14 @@ step_fuzz() {
     rm -f "$log"
 }
 
-# Vulkan's validation layers over the kernels.
+# Vulkan's validation layers over every kernel and dtype, the largest grids, and
+# what is refused.
 step_validation() {
     HALCYON_VULKAN_VALIDATION=1 conform "$B/halcyon" --device vulkan:0 \
-        --case 'kernel.*' --case 'api.launch.*' --case 'api.copy.*'
+        --case 'kernel.*.misaligned' --case 'kernel.*.n1[5-7]' \
+        --case 'kernel.*70001*' --case 'kernel.refuse.*' \
+        --case 'kernel.attention_combine.*' --case 'kernel.scale.*' \
+        --case 'api.launch.*' --case 'api.copy.*'
 }
 
 # Oclgrind finds data races between barriers, and accesses past a buffer's end;
