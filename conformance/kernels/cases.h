@@ -127,5 +127,6 @@ void kx_cases_paged_refusals(struct conf_list *list);
 void kx_cases_mla_fp8(struct conf_list *list);
 void kx_cases_sample(struct conf_list *list);
 void kx_cases_mtp(struct conf_list *list);
+void kx_cases_meta(struct conf_list *list);
 
 #endif

@@ -35,6 +35,7 @@ void conf_cases_kernels(struct conf_list *list,
     kx_cases_mla_fp8(list);
     kx_cases_sample(list);
     kx_cases_mtp(list);
+    kx_cases_meta(list);
 }
 
 void kx_add(struct conf_list *list, halDtype dtype, const char *extra,
