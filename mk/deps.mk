@@ -9,7 +9,7 @@ DEPS_DRIVERS := ocl-icd-libopencl1 pocl-opencl-icd mesa-vulkan-drivers
 # To pass the tests.
 DEPS_TEST := mesa-opencl-icd chromium libcmocka-dev clang clang-format \
 	libclang-rt-14-dev valgrind oclgrind vulkan-validationlayers spirv-tools \
-	libopenblas0-pthread libdnnl2 git libxml2-utils pkgconf
+	libopenblas0-pthread libdnnl2 libclblast1 git libxml2-utils pkgconf
 
 deps: ## install what the main job needs and lacks
 	@sh mk/deps.sh $(DEPS_BUILD) $(DEPS_DRIVERS)

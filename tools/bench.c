@@ -20,7 +20,8 @@ static const struct section {
     { "launch", "an empty kernel, against the driver's own API", bench_launch },
     { "copies", "halMemcpy, against memcpy or the driver's copies",
       bench_copies },
-    { "gemm", "halopGemm f32, against OpenBLAS", bench_gemm },
+    { "gemm", "halopGemm f32, against OpenBLAS, CLBlast, a tiled kernel",
+      bench_gemm },
     { "gemv", "halopGemv, against read bandwidth and OpenBLAS", bench_gemv },
 };
 #define N_SECTIONS (sizeof sections / sizeof *sections)

@@ -53,8 +53,7 @@ static void expect(const char *line, int status, const char *words)
                  words, output);
 }
 
-/* ---- JSON ------------------------------------------------------------------
- */
+/* ---- JSON --------------------------------------------------------------- */
 
 static cJSON *json_of(const char *line)
 {
@@ -104,8 +103,7 @@ static const cJSON *first_of(const cJSON *o, const char *key)
     return cJSON_GetArrayItem(list, 0);
 }
 
-/* ---- beginning and end -----------------------------------------------------
- */
+/* ---- beginning and end -------------------------------------------------- */
 
 /* build/tests/tools/test_commands -> build/NAME */
 static int point_to(const char *variable, const char *name)

@@ -96,7 +96,7 @@ struct cJSON;
 int bench_write_text(struct cJSON *root, const char *path);
 void bench_close(struct bench *b);
 
-/* ---- devices and the machine (devices.c) --------------------------------- */
+/* ---- devices and the machine (devices.c) -------------------------------- */
 
 #define BENCH_DEVICES_MAX 64
 
@@ -121,7 +121,7 @@ void bench_copies(struct bench *b, const struct halDeviceProp *prop);
 void bench_gemm(struct bench *b, const struct halDeviceProp *prop);
 void bench_gemv(struct bench *b, const struct halDeviceProp *prop);
 
-/* ---- the other side: a driver's own API -------------------------------- */
+/* ---- the other side: a driver's own API --------------------------------- */
 
 enum bench_way { BENCH_H2D, BENCH_D2H, BENCH_D2D };
 
@@ -159,7 +159,7 @@ int bench_raw_open(const struct bench_raw_api *api,
 /* By prop->backend; NULL where there is none to compare with. */
 const struct bench_raw_api *bench_raw_of(const struct halDeviceProp *prop);
 
-/* ---- OpenBLAS (blas.c) --------------------------------------------------- */
+/* ---- OpenBLAS (blas.c) -------------------------------------------------- */
 
 struct bench_blas {
     /* c[m][n] = a[m][k] . b[n][k]^T, and y[n] = w[n][k] . x[k] */

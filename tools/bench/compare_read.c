@@ -178,12 +178,13 @@ static int read_pair(const struct place *p, struct compare_row *row)
     row->device = text_at(p, "device");
     row->op = row->device ? text_at(p, "section") : NULL;
     name = row->op ? text_at(p, "name") : NULL;
-    unit = name ? text_at(p, "unit") : NULL;
+    row->shape = name ? text_at(p, "against") : NULL;
+    unit = row->shape ? text_at(p, "unit") : NULL;
     if (!unit)
         return -1;
     row->kind = name;
-    row->shape = "";
-    snprintf(row->name, sizeof row->name, "%.60s %.200s", row->op, name);
+    snprintf(row->name, sizeof row->name, "%.60s %.120s, %.120s", row->op, name,
+             row->shape);
     return cost_at(p, "ratio", has_p10 ? "ratio_p10" : "ratio_min",
                    has_p10 ? "ratio_p90" : "ratio_max", strcmp(unit, "s") != 0,
                    &row->time);

@@ -52,8 +52,7 @@ static int blas_gemv(void *ctx, unsigned calls)
     return 0;
 }
 
-/* ---- reading, and nothing else --------------------------------------------
- */
+/* ---- reading, and nothing else ------------------------------------------ */
 
 typedef uint64_t wide __attribute__((vector_size(64), aligned(8), may_alias));
 
@@ -109,8 +108,7 @@ static int read_all(void *ctx, unsigned calls)
     return n < g->n_readers ? -1 : 0;
 }
 
-/* ---- set-up ---------------------------------------------------------------
- */
+/* ---- set-up ------------------------------------------------------------- */
 
 static int gemv_open(struct gemv *g)
 {

@@ -118,8 +118,7 @@ static int parse(int argc, char **argv, struct options *o)
     return -1;
 }
 
-/* ---- which rows -----------------------------------------------------------
- */
+/* ---- which rows --------------------------------------------------------- */
 
 struct chosen {
     const struct bench_row **rows;
@@ -143,19 +142,6 @@ static const int64_t *dims_of(const struct options *o,
                               const struct bench_row *row)
 {
     return o->full && row->full[0] ? row->full : row->dims;
-}
-
-/* With --full two rows may have become one. */
-static bool is_double(const struct options *o, const struct chosen *c,
-                      const struct bench_row *row)
-{
-    for (size_t i = 0; i < c->n; i++)
-        if (!strcmp(c->rows[i]->op, row->op) &&
-            !strcmp(c->rows[i]->kind, row->kind) &&
-            !strcmp(c->rows[i]->names, row->names) &&
-            !memcmp(dims_of(o, c->rows[i]), dims_of(o, row), sizeof row->dims))
-            return true;
-    return false;
 }
 
 static bool is_wanted(const struct options *o, const struct bench_row *row,
@@ -196,7 +182,7 @@ static int choose_rows(const struct options *o, struct chosen *c)
         for (const struct bench_row *r = tables[t]; r->op; r++) {
             void *more;
 
-            if (!is_wanted(o, r, used) || is_double(o, c, r))
+            if (!is_wanted(o, r, used))
                 continue;
             more = realloc(c->rows, (c->n + 1) * sizeof *c->rows);
             if (!more) {
@@ -230,8 +216,7 @@ static void list_rows(const struct options *o, const struct chosen *c)
     }
 }
 
-/* ---- lines ----------------------------------------------------------------
- */
+/* ---- lines -------------------------------------------------------------- */
 
 static void find_terminal(void)
 {
@@ -343,8 +328,7 @@ static void print_roofline(const struct bench_machine *m)
                    m->why_not);
 }
 
-/* ---- measuring -------------------------------------------------------------
- */
+/* ---- measuring ---------------------------------------------------------- */
 
 /* Room for one more at the end of a list, or NULL with a message. */
 static void *append(void *list, size_t *n, size_t size)

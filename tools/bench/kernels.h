@@ -16,8 +16,7 @@
 #include "kernels/ops.h"
 #include "tools/bench/bench.h"
 
-/* ---- operands (operands.c) ------------------------------------------------
- */
+/* ---- operands (operands.c) ---------------------------------------------- */
 
 struct bench_row;
 
@@ -79,8 +78,7 @@ int bench_set_open(struct bench_set *s, const struct bench_row *row,
                    const int64_t *d);
 void bench_set_close(struct bench_set *s);
 
-/* ---- rows (rows_*.c) -------------------------------------------------------
- */
+/* ---- rows (rows_*.c) ---------------------------------------------------- */
 
 #define BENCH_DIMS 6
 
@@ -103,8 +101,7 @@ extern const struct bench_row bench_rows_quant[];
 extern const struct bench_row bench_rows_attention[];
 extern const struct bench_row bench_rows_moe[];
 
-/* ---- the roofline (roofline.c) ---------------------------------------------
- */
+/* ---- the roofline (roofline.c) ------------------------------------------ */
 
 enum bench_bound { BENCH_READ, BENCH_COPY, BENCH_FMA, BENCH_BOUNDS };
 

@@ -3,13 +3,11 @@
  * raw_opencl.c - OpenCL without Halcyon: the same device, an empty kernel of
  * one argument, blocking reads and writes.
  */
-#define CL_TARGET_OPENCL_VERSION 120
-#include <CL/cl.h>
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/bench/bench.h"
+#include "tools/bench/raw_opencl.h"
 
 /* The only list of what is called. */
 #define OPENCL_SYMBOLS(X)        \
@@ -40,15 +38,6 @@ static struct {
     OPENCL_SYMBOLS(X)
 #undef X
 } cl;
-
-struct raw_opencl {
-    cl_context context;
-    cl_command_queue queue;
-    cl_program program;
-    cl_kernel kernel;
-    cl_mem dst, src;
-    size_t group;
-};
 
 static int check(cl_int error, const char *call)
 {
@@ -188,6 +177,11 @@ static int opencl_open(const struct halDeviceProp *prop, unsigned group,
 fail:
     opencl_close(r);
     return -1;
+}
+
+int raw_opencl_finish(struct raw_opencl *r)
+{
+    return check(cl.clFinish(r->queue), "clFinish");
 }
 
 static int opencl_burst(void *ctx, unsigned calls)

@@ -83,7 +83,7 @@ static int check(VkResult result, const char *call)
     return -1;
 }
 
-/* ---- opening ------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------ */
 
 static int load(struct raw_vulkan *r)
 {
@@ -363,7 +363,7 @@ static int vulkan_open(const struct halDeviceProp *prop, unsigned group,
     return 0;
 }
 
-/* ---- running ------------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------ */
 
 static int submit(struct raw_vulkan *r, VkCommandBuffer commands, VkFence fence)
 {
