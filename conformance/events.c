@@ -9,39 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conformance/json.h"
 #include "conformance/schedule.h"
-
-static const char *text_of(const cJSON *event, const char *key)
-{
-    const char *text =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event, key));
-
-    return text ? text : "";
-}
-
-static void take_metrics(struct conf_result *r, const cJSON *metrics)
-{
-    int n = cJSON_GetArraySize(metrics);
-    const cJSON *item;
-
-    if (n < 1 || n > CONF_METRICS_MAX)
-        return;
-    r->metrics = calloc((size_t)n, sizeof *r->metrics);
-    if (!r->metrics)
-        return;
-    cJSON_ArrayForEach(item, metrics)
-    {
-        struct conf_metric *m = &r->metrics[r->n_metrics++];
-
-        snprintf(m->name, sizeof m->name, "%s", item->string);
-        m->value = cJSON_IsNumber(item) ? item->valuedouble : __builtin_nan("");
-    }
-}
 
 static void take_verdict(struct schedule *s, struct worker *w,
                          const cJSON *event)
 {
-    enum conf_verdict verdict = conf_verdict_of(text_of(event, "verdict"));
+    enum conf_verdict verdict =
+        conf_verdict_of(conf_json_text(event, "verdict"));
     const cJSON *ms = cJSON_GetObjectItemCaseSensitive(event, "ms");
     struct conf_target *t = w->target;
     size_t index = w->index;
@@ -55,13 +30,13 @@ static void take_verdict(struct schedule *s, struct worker *w,
         conf_worker_lied(s, w, "a verdict that no worker may give");
         return;
     }
-    take_metrics(&t->results[index],
-                 cJSON_GetObjectItemCaseSensitive(event, "metrics"));
+    conf_json_metrics(&t->results[index],
+                      cJSON_GetObjectItemCaseSensitive(event, "metrics"));
     w->index = NONE;
     w->state = IDLE;
     conf_sched_result(s, t, index, verdict,
                       cJSON_IsNumber(ms) ? ms->valuedouble : 0,
-                      text_of(event, "message"));
+                      conf_json_text(event, "message"));
     if (verdict == CONF_PASS || verdict == CONF_UNSUPPORTED)
         conf_sched_give(s, w);
     else
@@ -71,8 +46,8 @@ static void take_verdict(struct schedule *s, struct worker *w,
 static void take_line(struct schedule *s, struct worker *w, const char *line)
 {
     cJSON *event = cJSON_Parse(line);
-    const char *kind = text_of(event, "event");
-    const char *name = text_of(event, "name");
+    const char *kind = conf_json_text(event, "event");
+    const char *name = conf_json_text(event, "name");
     struct conf_target *t = w->target;
     size_t index;
 
@@ -86,9 +61,9 @@ static void take_line(struct schedule *s, struct worker *w, const char *line)
         }
     } else if (w->state == STARTING && !strcmp(kind, "refused")) {
         conf_worker_stop(w, 1, &index);
-        conf_worker_unstarted(s, t, text_of(event, "message"), 1);
+        conf_worker_unstarted(s, t, conf_json_text(event, "message"), 1);
     } else if (!strcmp(kind, "refused")) {
-        conf_worker_lied(s, w, text_of(event, "message"));
+        conf_worker_lied(s, w, conf_json_text(event, "message"));
     } else if (w->state != RUNNING ||
                strcmp(name, s->run->cases[w->index]->name)) {
         if (!strcmp(kind, "verdict"))

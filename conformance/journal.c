@@ -20,7 +20,7 @@
 #include <xxhash.h>
 
 #include "conformance/expect.h"
-#include "conformance/results.h"
+#include "conformance/json.h"
 #include "conformance/runner.h"
 
 #define SCHEMA   "halcyon.journal/1"
@@ -141,33 +141,6 @@ int conf_journal_close(struct conf_run *run)
 
 /* ---- reading ------------------------------------------------------------- */
 
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-
-    return text ? text : "";
-}
-
-static void take_metrics(struct conf_result *r, const cJSON *metrics)
-{
-    int n = cJSON_GetArraySize(metrics);
-    const cJSON *item;
-
-    if (n < 1 || n > CONF_METRICS_MAX)
-        return;
-    r->metrics = calloc((size_t)n, sizeof *r->metrics);
-    if (!r->metrics)
-        return;
-    cJSON_ArrayForEach(item, metrics)
-    {
-        struct conf_metric *m = &r->metrics[r->n_metrics++];
-
-        snprintf(m->name, sizeof m->name, "%s", item->string);
-        m->value = cJSON_IsNumber(item) ? item->valuedouble : __builtin_nan("");
-    }
-}
-
 static void forget(struct conf_run *run, struct conf_target *t,
                    struct conf_result *r)
 {
@@ -193,9 +166,10 @@ static struct conf_target *target_of(struct conf_run *run, const char *device)
 /* What a line of the journal says, into the results; NULL or what is wrong. */
 static const char *take_line(struct conf_run *run, const cJSON *o)
 {
-    const char *name = text_of(o, "case"), *message = text_of(o, "message");
-    struct conf_target *t = target_of(run, text_of(o, "device"));
-    enum conf_verdict verdict = conf_verdict_of(text_of(o, "verdict"));
+    const char *name = conf_json_text(o, "case"),
+               *message = conf_json_text(o, "message");
+    struct conf_target *t = target_of(run, conf_json_text(o, "device"));
+    enum conf_verdict verdict = conf_verdict_of(conf_json_text(o, "verdict"));
     const cJSON *ms = cJSON_GetObjectItemCaseSensitive(o, "ms");
     struct conf_result *r;
     size_t i = 0;
@@ -220,7 +194,7 @@ static const char *take_line(struct conf_run *run, const cJSON *o)
     r->verdict = verdict;
     r->ms = ms->valuedouble;
     r->message = *message ? strdup(message) : NULL;
-    take_metrics(r, cJSON_GetObjectItemCaseSensitive(o, "metrics"));
+    conf_json_metrics(r, cJSON_GetObjectItemCaseSensitive(o, "metrics"));
     t->counts.of[verdict]++;
     run->n_done++;
     run->n_resumed++;

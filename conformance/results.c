@@ -7,31 +7,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conformance/json.h"
 #include "conformance/list.h"
 
 #define SCHEMA "halcyon.conform/1"
 /* A verdict takes some 500 bytes; ten thousand cases on a hundred devices. */
 #define FILE_MAX   ((size_t)512 << 20)
 #define DEVICE_MAX 63
-
-static int refuse(char error[CONF_RESULTS_ERROR], const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static int refuse(char error[CONF_RESULTS_ERROR], const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(error, CONF_RESULTS_ERROR, format, ap);
-    va_end(ap);
-    return -1;
-}
 
 /* ---- files --------------------------------------------------------------- */
 
@@ -44,21 +32,21 @@ char *conf_read_file(const char *path, size_t most, size_t *out_size,
     size_t n = 0;
 
     if (fd < 0 || fstat(fd, &info)) {
-        refuse(error, "%.300s: %s", path, strerror(errno));
+        conf_json_refuse(error, "%.300s: %s", path, strerror(errno));
         goto out;
     }
     if (!S_ISREG(info.st_mode)) {
-        refuse(error, "%.300s: no regular file", path);
+        conf_json_refuse(error, "%.300s: no regular file", path);
         goto out;
     }
     if ((uint64_t)info.st_size > most) {
-        refuse(error, "%.300s: %llu bytes; at most %zu are read", path,
-               (unsigned long long)info.st_size, most);
+        conf_json_refuse(error, "%.300s: %llu bytes; at most %zu are read",
+                         path, (unsigned long long)info.st_size, most);
         goto out;
     }
     text = malloc((size_t)info.st_size + 1);
     if (!text) {
-        refuse(error, "%.300s: out of memory", path);
+        conf_json_refuse(error, "%.300s: out of memory", path);
         goto out;
     }
     while (n < (size_t)info.st_size) {
@@ -71,7 +59,7 @@ char *conf_read_file(const char *path, size_t most, size_t *out_size,
         n += (size_t)k;
     }
     if (n < (size_t)info.st_size) {
-        refuse(error, "%.300s: it cannot be read whole", path);
+        conf_json_refuse(error, "%.300s: it cannot be read whole", path);
         free(text);
         text = NULL;
         goto out;
@@ -102,11 +90,6 @@ static cJSON *field(const cJSON *object, const char *key)
     return found;
 }
 
-static const char *text_of(const cJSON *object, const char *key)
-{
-    return cJSON_GetStringValue(field(object, key));
-}
-
 /* A whole number from 0 to `most`; -1 when it is none. */
 static double number_of(const cJSON *object, const char *key, double most)
 {
@@ -132,23 +115,25 @@ static int by_place(const void *a, const void *b)
 static int take_case(struct conf_results *r, cJSON *item,
                      char error[CONF_RESULTS_ERROR])
 {
-    const char *name = text_of(item, "name"), *device = text_of(item, "device");
-    const char *verdict = text_of(item, "verdict");
+    const char *name = conf_json_text(item, "name"),
+               *device = conf_json_text(item, "device");
+    const char *verdict = conf_json_text(item, "verdict");
     const cJSON *ms = field(item, "ms");
     struct conf_past *p = &r->at[r->n];
 
     if (!name || !*name || strlen(name) > CONF_NAME_MAX || !device ||
         !*device || strlen(device) > DEVICE_MAX)
-        return refuse(error, "%.200s: cases[%zu]: no good name or device",
-                      r->path, r->n);
+        return conf_json_refuse(
+            error, "%.200s: cases[%zu]: no good name or device", r->path, r->n);
     p->verdict = verdict ? conf_verdict_of(verdict) : CONF_VERDICT_COUNT;
     if (p->verdict == CONF_VERDICT_COUNT)
-        return refuse(error, "%.200s: %.63s %.160s: no verdict '%.40s'",
-                      r->path, device, name, verdict ? verdict : "");
+        return conf_json_refuse(error,
+                                "%.200s: %.63s %.160s: no verdict '%.40s'",
+                                r->path, device, name, verdict ? verdict : "");
     if (!cJSON_IsNumber(ms) || !(ms->valuedouble >= 0) ||
         !isfinite(ms->valuedouble))
-        return refuse(error, "%.200s: %.63s %.160s: ms is no time", r->path,
-                      device, name);
+        return conf_json_refuse(error, "%.200s: %.63s %.160s: ms is no time",
+                                r->path, device, name);
     p->device = device;
     p->name = name;
     p->ms = ms->valuedouble;
@@ -163,16 +148,18 @@ static int take_cases(struct conf_results *r, char error[CONF_RESULTS_ERROR])
     int n = cJSON_GetArraySize(cases);
 
     if (!cJSON_IsArray(cases) || n < 1)
-        return refuse(error, "%.300s: cases: none; it proves nothing", r->path);
+        return conf_json_refuse(error, "%.300s: cases: none; it proves nothing",
+                                r->path);
     r->at = calloc((size_t)n, sizeof *r->at);
     if (!r->at)
-        return refuse(error, "%.300s: out of memory", r->path);
+        return conf_json_refuse(error, "%.300s: out of memory", r->path);
     cJSON_ArrayForEach(item, cases) if (take_case(r, item, error)) return -1;
     qsort(r->at, r->n, sizeof *r->at, by_place);
     for (size_t i = 1; i < r->n; i++)
         if (!by_place(&r->at[i - 1], &r->at[i]))
-            return refuse(error, "%.200s: %.63s %.160s has two verdicts",
-                          r->path, r->at[i].device, r->at[i].name);
+            return conf_json_refuse(error,
+                                    "%.200s: %.63s %.160s has two verdicts",
+                                    r->path, r->at[i].device, r->at[i].name);
     return 0;
 }
 
@@ -187,7 +174,7 @@ static int take_left_out(struct conf_results *r, char error[CONF_RESULTS_ERROR])
         return 0;
     r->left_out = calloc(n, sizeof *r->left_out);
     if (!r->left_out)
-        return refuse(error, "%.300s: out of memory", r->path);
+        return conf_json_refuse(error, "%.300s: out of memory", r->path);
     cJSON_ArrayForEach(device, all)
     {
         cJSON_ArrayForEach(item, device)
@@ -195,8 +182,8 @@ static int take_left_out(struct conf_results *r, char error[CONF_RESULTS_ERROR])
             const char *name = cJSON_GetStringValue(item);
 
             if (!name || !device->string)
-                return refuse(error, "%.300s: left_out: no list of names",
-                              r->path);
+                return conf_json_refuse(
+                    error, "%.300s: left_out: no list of names", r->path);
             r->left_out[r->n_left_out++] = (struct conf_past){
                 .device = device->string,
                 .name = name,
@@ -207,9 +194,9 @@ static int take_left_out(struct conf_results *r, char error[CONF_RESULTS_ERROR])
     for (size_t i = 0; i < r->n_left_out; i++)
         if ((i && !by_place(&r->left_out[i - 1], &r->left_out[i])) ||
             conf_results_find(r, r->left_out[i].device, r->left_out[i].name))
-            return refuse(error,
-                          "%.200s: left_out: %.63s %.160s is there twice",
-                          r->path, r->left_out[i].device, r->left_out[i].name);
+            return conf_json_refuse(
+                error, "%.200s: left_out: %.63s %.160s is there twice", r->path,
+                r->left_out[i].device, r->left_out[i].name);
     return 0;
 }
 
@@ -228,14 +215,16 @@ static int check_counts(const struct conf_results *r, const char *device,
 
         sum += of[v];
         if (number_of(counts, name, 1e9) != of[v])
-            return refuse(error,
-                          "%.200s: summary of %.63s: %s is not the %u that "
-                          "cases hold",
-                          r->path, device, name, of[v]);
+            return conf_json_refuse(
+                error,
+                "%.200s: summary of %.63s: %s is not the %u that "
+                "cases hold",
+                r->path, device, name, of[v]);
     }
     if (number_of(counts, "planned", 1e9) != sum)
-        return refuse(error, "%.200s: summary of %.63s: planned is not %u",
-                      r->path, device, sum);
+        return conf_json_refuse(error,
+                                "%.200s: summary of %.63s: planned is not %u",
+                                r->path, device, sum);
     return 0;
 }
 
@@ -253,7 +242,7 @@ static int check_device(const struct conf_results *r, const char *device,
         return -1;
     cJSON_ArrayForEach(item, field(r->root, "devices"))
     {
-        const char *name = text_of(item, "name");
+        const char *name = conf_json_text(item, "name");
 
         if (!name || strcmp(name, device))
             continue;
@@ -263,8 +252,9 @@ static int check_device(const struct conf_results *r, const char *device,
     }
     return found == 1
                ? 0
-               : refuse(error, "%.200s: devices: %.63s is there %d times",
-                        r->path, device, found);
+               : conf_json_refuse(error,
+                                  "%.200s: devices: %.63s is there %d times",
+                                  r->path, device, found);
 }
 
 static int check_summary(const struct conf_results *r,
@@ -288,18 +278,20 @@ static int check_summary(const struct conf_results *r,
     }
     if (cJSON_GetArraySize(field(r->root, "summary")) != n_devices ||
         cJSON_GetArraySize(field(r->root, "devices")) != n_devices)
-        return refuse(error,
-                      "%.300s: devices and summary do not list the %d "
-                      "devices of cases",
-                      r->path, n_devices);
+        return conf_json_refuse(
+            error,
+            "%.300s: devices and summary do not list the %d "
+            "devices of cases",
+            r->path, n_devices);
     if (number_of(r->root, "planned", 1e9) != (double)r->n)
-        return refuse(error, "%.300s: planned is not %zu", r->path, r->n);
+        return conf_json_refuse(error, "%.300s: planned is not %zu", r->path,
+                                r->n);
     /* An internal error makes a run of good verdicts incomplete. */
     want = unrun ? 3 : bad ? 1 : 0;
     if (r->exit_status != want && r->exit_status != 3)
-        return refuse(error,
-                      "%.300s: exit_status %d contradicts the verdicts (%d)",
-                      r->path, r->exit_status, want);
+        return conf_json_refuse(
+            error, "%.300s: exit_status %d contradicts the verdicts (%d)",
+            r->path, r->exit_status, want);
     return 0;
 }
 
@@ -307,32 +299,34 @@ static int check_head(struct conf_results *r, char error[CONF_RESULTS_ERROR])
 {
     static const char *const results[] = { "conformant", "not conformant",
                                            "usage", "incomplete" };
-    const char *schema = text_of(r->root, "schema");
-    const char *result = text_of(r->root, "result");
+    const char *schema = conf_json_text(r->root, "schema");
+    const char *result = conf_json_text(r->root, "result");
     const cJSON *plan = cJSON_GetObjectItemCaseSensitive(r->root, "plan");
     double status = number_of(r->root, "exit_status", 3);
     double seed = number_of(r->root, "seed", 0x1p53);
 
     if (!schema || strcmp(schema, SCHEMA))
-        return refuse(error, "%.200s: schema: want %s, got '%.60s'", r->path,
-                      SCHEMA, schema ? schema : "");
+        return conf_json_refuse(error, "%.200s: schema: want %s, got '%.60s'",
+                                r->path, SCHEMA, schema ? schema : "");
     if (cJSON_GetObjectItemCaseSensitive(r->root, "mutant"))
-        return refuse(error, "%.200s: a fault was planted in that run",
-                      r->path);
+        return conf_json_refuse(
+            error, "%.200s: a fault was planted in that run", r->path);
     if (status < 0 || !result || strcmp(result, results[(int)status]))
-        return refuse(error, "%.300s: result and exit_status do not agree",
-                      r->path);
+        return conf_json_refuse(
+            error, "%.300s: result and exit_status do not agree", r->path);
     if (seed < 0)
-        return refuse(error, "%.300s: seed: no number below 2^53", r->path);
+        return conf_json_refuse(error, "%.300s: seed: no number below 2^53",
+                                r->path);
     r->exit_status = (int)status;
     r->seed = (uint64_t)seed;
     r->plan_hash = "";
     if (plan) {
-        const char *hash = text_of(plan, "hash");
+        const char *hash = conf_json_text(plan, "hash");
         double n = number_of(plan, "cases", 1e9);
 
         if (!hash || strlen(hash) != 32 || n < 1)
-            return refuse(error, "%.300s: plan: no hash, or no cases", r->path);
+            return conf_json_refuse(error, "%.300s: plan: no hash, or no cases",
+                                    r->path);
         r->plan_hash = hash;
         r->plan_cases = (size_t)n;
     }
@@ -348,16 +342,18 @@ int conf_results_parse(struct conf_results *r, const char *path,
     memset(r, 0, sizeof *r);
     r->path = strdup(path);
     if (!r->path)
-        return refuse(error, "out of memory");
+        return conf_json_refuse(error, "out of memory");
     r->root = cJSON_ParseWithLengthOpts(text, size, &end, 0);
     if (!cJSON_IsObject(r->root))
-        return refuse(error, "%.300s: no JSON from byte %zu on", path,
-                      end ? (size_t)(end - text) : 0);
+        return conf_json_refuse(error, "%.300s: no JSON from byte %zu on", path,
+                                end ? (size_t)(end - text) : 0);
     for (; end < text + size && *end; end++)
         if (!strchr(" \t\r\n", *end))
-            return refuse(error, "%.300s: more than one JSON value", path);
+            return conf_json_refuse(error, "%.300s: more than one JSON value",
+                                    path);
     if (end < text + size)
-        return refuse(error, "%.300s: a byte of zero in the text", path);
+        return conf_json_refuse(error, "%.300s: a byte of zero in the text",
+                                path);
     if (check_head(r, error) || take_cases(r, error) ||
         take_left_out(r, error) || check_summary(r, error))
         return -1;
@@ -419,11 +415,13 @@ static int device_whole(const struct conf_results *r, const char *device,
     qsort(names, n, sizeof *names, by_name);
     conf_plan_hash(names, n, hash);
     if (n != r->plan_cases)
-        return refuse(error, "%.200s: %.63s has %zu of the plan's %zu cases",
-                      r->path, device, n, r->plan_cases);
+        return conf_json_refuse(error,
+                                "%.200s: %.63s has %zu of the plan's %zu cases",
+                                r->path, device, n, r->plan_cases);
     if (strcmp(hash, r->plan_hash))
-        return refuse(error, "%.200s: the cases of %.63s are not the plan's",
-                      r->path, device);
+        return conf_json_refuse(error,
+                                "%.200s: the cases of %.63s are not the plan's",
+                                r->path, device);
     return 0;
 }
 
@@ -434,10 +432,11 @@ int conf_results_whole(const struct conf_results *r,
     int st = 0;
 
     if (!r->plan_hash[0])
-        return refuse(error, "%.300s: it does not tell its plan", r->path);
+        return conf_json_refuse(error, "%.300s: it does not tell its plan",
+                                r->path);
     names = calloc(r->n + r->n_left_out + 1, sizeof *names);
     if (!names)
-        return refuse(error, "%.300s: out of memory", r->path);
+        return conf_json_refuse(error, "%.300s: out of memory", r->path);
     for (size_t i = 0; i < r->n && !st; i++)
         if (!i || strcmp(r->at[i].device, r->at[i - 1].device))
             st = device_whole(r, r->at[i].device, names, error);

@@ -6,34 +6,14 @@
 #include <dirent.h>
 #include <getopt.h>
 #include <sha2.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/json.h"
 #include "conformance/package.h"
 #include "conformance/runner.h"
 
 #define MANIFEST_MAX ((size_t)1 << 20)
-
-static int refuse(char error[CONF_RESULTS_ERROR], const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static int refuse(char error[CONF_RESULTS_ERROR], const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(error, CONF_RESULTS_ERROR, format, ap);
-    va_end(ap);
-    return -1;
-}
-
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-
-    return text ? text : "";
-}
 
 /* One name, without a way out of the folder. */
 static int is_plain(const char *name)
@@ -51,17 +31,18 @@ static int check_file(const char *dir, const cJSON *entry,
     char *data;
 
     if (!is_plain(name))
-        return refuse(error, "%.200s: files: '%.60s' is no plain name", dir,
-                      name ? name : "");
+        return conf_json_refuse(error,
+                                "%.200s: files: '%.60s' is no plain name", dir,
+                                name ? name : "");
     snprintf(path, sizeof path, "%.4000s/%s", dir, name);
     data = conf_read_file(path, CONF_PACKAGE_FILE_MAX, &size, error);
     if (!data)
         return -1;
     SHA256Data((const uint8_t *)data, size, hash);
     free(data);
-    if (strcmp(hash, text_of(entry, "sha256")))
-        return refuse(error, "%.300s: it was edited: its SHA-256 is another",
-                      path);
+    if (strcmp(hash, conf_json_text(entry, "sha256")))
+        return conf_json_refuse(
+            error, "%.300s: it was edited: its SHA-256 is another", path);
     return 0;
 }
 
@@ -74,14 +55,14 @@ static int check_strays(const char *dir, const cJSON *files,
     int st = 0;
 
     if (!d)
-        return refuse(error, "%.300s: it cannot be listed", dir);
+        return conf_json_refuse(error, "%.300s: it cannot be listed", dir);
     while ((e = readdir(d)) && !st) {
         if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
             !strcmp(e->d_name, CONF_PACKAGE_MANIFEST))
             continue;
         if (!cJSON_GetObjectItemCaseSensitive(files, e->d_name))
-            st = refuse(error, "%.200s/%.60s is not in the manifest", dir,
-                        e->d_name);
+            st = conf_json_refuse(error, "%.200s/%.60s is not in the manifest",
+                                  dir, e->d_name);
     }
     closedir(d);
     return st;
@@ -97,23 +78,24 @@ static int check_kin(const char *dir, const cJSON *manifest,
     const cJSON *seed = cJSON_GetObjectItemCaseSensitive(manifest, "seed");
     int n = cJSON_GetArraySize(mine);
 
-    if (strcmp(text_of(manifest, "plan_hash"), r->plan_hash))
-        return refuse(error, "%.200s: manifest and result are of two plans",
-                      dir);
+    if (strcmp(conf_json_text(manifest, "plan_hash"), r->plan_hash))
+        return conf_json_refuse(
+            error, "%.200s: manifest and result are of two plans", dir);
     if (!cJSON_IsNumber(seed) || seed->valuedouble != (double)r->seed ||
-        strcmp(text_of(manifest, "started"), text_of(r->root, "started")))
-        return refuse(error, "%.200s: manifest and result are of two runs",
-                      dir);
+        strcmp(conf_json_text(manifest, "started"),
+               conf_json_text(r->root, "started")))
+        return conf_json_refuse(
+            error, "%.200s: manifest and result are of two runs", dir);
     if (n < 1 || n != cJSON_GetArraySize(theirs))
-        return refuse(error, "%.200s: manifest and result list other devices",
-                      dir);
+        return conf_json_refuse(
+            error, "%.200s: manifest and result list other devices", dir);
     for (int i = 0; i < n; i++) {
         const cJSON *a = cJSON_GetArrayItem(mine, i);
         const cJSON *b = cJSON_GetArrayItem(theirs, i);
 
-        if (strcmp(text_of(a, "name"), text_of(b, "name")) ||
-            strcmp(text_of(a, "driver"), text_of(b, "driver")))
-            return refuse(
+        if (strcmp(conf_json_text(a, "name"), conf_json_text(b, "name")) ||
+            strcmp(conf_json_text(a, "driver"), conf_json_text(b, "driver")))
+            return conf_json_refuse(
                 error, "%.200s: manifest and result list other devices", dir);
     }
     return 0;
@@ -133,11 +115,12 @@ static int check_counts(const char *dir, const struct conf_results *r,
                        r->at[k].verdict == CONF_SKIPPED;
         }
         if (missing)
-            return refuse(error, "%.200s: %u cases of %.63s have no result",
-                          dir, missing, r->at[i].device);
+            return conf_json_refuse(error,
+                                    "%.200s: %u cases of %.63s have no result",
+                                    dir, missing, r->at[i].device);
         if (!passes)
-            return refuse(error, "%.200s: nothing passed on %.63s", dir,
-                          r->at[i].device);
+            return conf_json_refuse(error, "%.200s: nothing passed on %.63s",
+                                    dir, r->at[i].device);
     }
     return 0;
 }
@@ -150,11 +133,13 @@ static int check_all(const char *dir, const cJSON *manifest,
     const cJSON *entry;
     char path[4200];
 
-    if (strcmp(text_of(manifest, "schema"), CONF_PACKAGE_SCHEMA))
-        return refuse(error, "%.200s: schema: want %s, got '%.60s'", dir,
-                      CONF_PACKAGE_SCHEMA, text_of(manifest, "schema"));
+    if (strcmp(conf_json_text(manifest, "schema"), CONF_PACKAGE_SCHEMA))
+        return conf_json_refuse(error, "%.200s: schema: want %s, got '%.60s'",
+                                dir, CONF_PACKAGE_SCHEMA,
+                                conf_json_text(manifest, "schema"));
     if (!cJSON_GetObjectItemCaseSensitive(files, CONF_PACKAGE_RESULT))
-        return refuse(error, "%.200s: files: no " CONF_PACKAGE_RESULT, dir);
+        return conf_json_refuse(error, "%.200s: files: no " CONF_PACKAGE_RESULT,
+                                dir);
     cJSON_ArrayForEach(entry, files)
     {
         if (check_file(dir, entry, error))
@@ -190,7 +175,7 @@ int conf_package_check(const char *dir, struct conf_results *result,
     manifest = cJSON_ParseWithLength(text, size);
     free(text);
     if (!manifest)
-        return refuse(error, "%.300s: no JSON", path);
+        return conf_json_refuse(error, "%.300s: no JSON", path);
     st = check_all(dir, manifest, result, error);
     cJSON_Delete(manifest);
     return st;
@@ -239,12 +224,13 @@ int conf_verify_command(int argc, char **argv)
     }
     st = conf_package_check(argv[optind], &r, seal, error);
     if (!st && want && strcasecmp(want, seal))
-        st = refuse(error, "%.300s: its seal is %s", argv[optind], seal);
+        st = conf_json_refuse(error, "%.300s: its seal is %s", argv[optind],
+                              seal);
     if (st)
         fprintf(stderr, "halcyon verify: %s\n", error);
     else
-        printf("good: %s, %zu cases; seal %s\n", text_of(r.root, "result"), r.n,
-               seal);
+        printf("good: %s, %zu cases; seal %s\n",
+               conf_json_text(r.root, "result"), r.n, seal);
     conf_results_release(&r);
     return st ? 1 : 0;
 }
