@@ -22,6 +22,10 @@
  *
  * Q_END(acc, at, row, col): sums up over the group and stores y[at].
  *
+ * Q_ROW(acc, row, col, k0, len): instead of Q_BLOCK and Q_ADD, the sum after
+ * the len elements from k0; x's are xs[0..len).  With Q_RAW_X it reads x itself
+ * and nothing is put into xs.
+ *
  * Q_MORE: further scalars after a comma, or nothing.
  */
 #if defined(HAL_CPU)
@@ -52,9 +56,15 @@ KERNEL(NAME, Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n),
                 tot[r] = Q_ZERO;
             for (idx k0 = 0; k0 < depth; k0 += KX) {
                 idx len = MIN(IDX(depth) - k0, IDX(KX));
+#ifndef Q_RAW_X
                 SYNC;
                 VITEMS(i, k, len) VSTL(xs, i, Q_XLD(row, k0 + i, k));
                 SYNC;
+#endif
+#ifdef Q_ROW
+                for (idx r = 0; r < rows; r++)
+                    tot[r] = Q_ROW(tot[r], row, r0 + r, k0, len);
+#else
                 for (idx r = 0; r < rows; r++)
                     for (idx b = 0; b < len; b += Q_BLOCK) {
                         idx size = MIN(len - b, IDX(Q_BLOCK)), done = 0;
@@ -79,6 +89,7 @@ KERNEL(NAME, Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n),
                                        VLDL(xs, b + done + i));
                         tot[r] = Q_ADD(tot[r], part, row, col, at);
                     }
+#endif
             }
             for (idx r = 0; r < rows; r++)
                 Q_END(tot[r], row * n + r0 + r, row, r0 + r)

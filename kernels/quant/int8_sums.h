@@ -63,6 +63,55 @@ FN(int) int_sum(vec v)
         ONCE Q_PUT(at, all, row, col)                           \
     }
 
+#if defined(HAL_V4)
+typedef int int8_sum __attribute__((vector_size(64)));
+typedef char int8_64 __attribute__((vector_size(64), aligned(1), may_alias));
+
+/* sum + the products of four unsigned and four signed bytes in each lane */
+FN(int8_sum) int8_add(int8_sum sum, int8_64 bytes, int8_64 signs)
+{
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(bytes), "v"(signs));
+    return sum;
+}
+
+/* sum of x w over n, exact.  One side of vpdpbusd has no sign: w + 128 takes
+ * w's place, and 128 times the sum of x is subtracted. */
+FN(int) int8_dot(const hal_T_i8 *x, const hal_T_i8 *w, idx n)
+{
+    const int8_64 top = (int8_64){ 0 } + (char)-128, one = (int8_64){ 0 } + 1;
+    int8_sum s[2] = { 0 }, t[2] = { 0 };
+    idx i = 0;
+    uint all = 0, xs = 0;
+
+    for (; i + 128 <= n; i += 128)
+        UNROLL for (int u = 0; u < 2; u++)
+        {
+            int8_64 xv = *(const int8_64 *)(x + i + 64 * u);
+            s[u] = int8_add(s[u], *(const int8_64 *)(w + i + 64 * u) ^ top, xv);
+            t[u] = int8_add(t[u], one, xv);
+        }
+    for (; i < n; i += 64) {
+        int8_64 xv = { 0 }, wv = { 0 };
+        __builtin_memcpy(&xv, x + i, (hal_u64)MIN(n - i, 64));
+        __builtin_memcpy(&wv, w + i, (hal_u64)MIN(n - i, 64));
+        s[0] = int8_add(s[0], wv ^ top, xv);
+        t[0] = int8_add(t[0], one, xv);
+    }
+    s[0] += s[1];
+    t[0] += t[1];
+    UNROLL for (int j = 0; j < 16; j++)
+    {
+        all += (uint)s[0][j];
+        xs += (uint)t[0][j];
+    }
+    return (int)(all - 128u * xs);
+}
+#define Q_RAW_X
+#define Q_ROW(acc, row, col, k0, len) \
+    ((acc) +                          \
+     int8_dot(x + (row)*IDX(depth) + (k0), w + (col)*IDX(depth) + (k0), len))
+#endif
+
 /* gemm.h */
 #define Q_SPLIT                 256
 #define Q_TERM(f, row, col, k0) INT(f)
