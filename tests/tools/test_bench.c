@@ -182,6 +182,7 @@ static void figures_fit_each_other(void **state)
         time = cJSON_GetObjectItem(row, "time_s");
         is_spread(time);
         is_spread(cJSON_GetObjectItem(row, "share"));
+        assert_true(number_of(cJSON_GetObjectItem(row, "share"), "best") > 0);
         assert_true(number_of(time, "best") <= number_of(time, "p10"));
         assert_true(number_of(row, "samples") >= 3);
         assert_true(number_of(row, "first_call_s") > 0);

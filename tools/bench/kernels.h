@@ -154,6 +154,7 @@ struct bench_figure {
     bool has_share;
     enum bench_bound bound;
     struct bench_spread share; /* of the roofline; 1 is all of it */
+    double share_best;         /* of the best samples of either */
 };
 
 /* A row without a figure. */

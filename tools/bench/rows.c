@@ -98,17 +98,12 @@ static unsigned calls_of(struct sets *s, bool quick, double first_s)
 /* Fills seconds of one call, and shares if there is a probe; how many, or 0. */
 static unsigned take_pairs(struct sets *s, const struct bench_probe *probe,
                            double probe_s, bool quick, unsigned calls,
-                           double *times, double *shares)
+                           double *times, double *shares, double *out_best)
 {
+    double best = 0;
     double start = bench_now();
-    unsigned probe_calls = 0, n = 0;
+    unsigned n = 0;
 
-    if (probe) {
-        probe_calls =
-            bench_calibrate(probe->fn, probe->ctx, plans[quick].sample_s);
-        if (!probe_calls)
-            return 0;
-    }
     while (n < PAIRS_MAX) {
         double a = 0, b = 0, spent;
 
@@ -123,12 +118,16 @@ static unsigned take_pairs(struct sets *s, const struct bench_probe *probe,
         times[n] = a / calls;
         /* probe_s: this row's least at one call of the probe a second */
         shares[n] = probe ? b / probe->n_calls * probe_s / times[n] : 0;
+        if (probe && (!n || b < best))
+            best = b;
         n++;
         spent = bench_now() - start;
         if ((n >= plans[quick].n_min && spent > plans[quick].total_s) ||
             (n >= LONG_N_MIN && spent > 10 * LONG_S))
             break;
     }
+    /* Still by the row's least; over the row's best it is a share. */
+    *out_best = probe ? best / probe->n_calls * probe_s : 0;
     return n;
 }
 
@@ -152,7 +151,7 @@ static int measure(struct sets *s, const struct bench_row *row,
                    const int64_t *dims, const struct bench_roofline *roof,
                    bool quick, struct bench_figure *out)
 {
-    double times[PAIRS_MAX], shares[PAIRS_MAX], least, per_call = 0;
+    double times[PAIRS_MAX], shares[PAIRS_MAX], least, per_call = 0, best = 0;
     const struct bench_probe *probe = NULL;
     int st = first_call(s, row, dims, out);
     unsigned n;
@@ -171,7 +170,8 @@ static int measure(struct sets *s, const struct bench_row *row,
     out->n_calls = calls_of(s, quick, out->first_s);
     if (!out->n_calls)
         return -1;
-    n = take_pairs(s, probe, per_call, quick, out->n_calls, times, shares);
+    n = take_pairs(s, probe, per_call, quick, out->n_calls, times, shares,
+                   &best);
     if (!n)
         return -1;
     out->n_samples = n;
@@ -180,6 +180,7 @@ static int measure(struct sets *s, const struct bench_row *row,
     out->has_share = probe != NULL;
     if (probe)
         out->share = bench_spread_of(shares, n);
+    out->share_best = best / out->best_s;
     return 0;
 }
 

@@ -67,7 +67,8 @@ static cJSON *figure_json(const struct bench_figure *f)
     cJSON_AddNumberToObject(o, "flops_per_s", f->flops / f->time.median);
     if (f->has_share) {
         cJSON_AddStringToObject(o, "bound", bench_bound_names[f->bound]);
-        add_spread(o, "share", &f->share);
+        cJSON_AddNumberToObject(add_spread(o, "share", &f->share), "best",
+                                f->share_best);
     }
     return o;
 }
