@@ -128,6 +128,65 @@ static void source_options(struct conf *c)
     }
 }
 
+/* Macros of the dialect are one statement each: an else is its own if's. */
+static void source_statements(struct conf *c)
+{
+    static const char text[] =
+        DIALECT "KERNEL(statements, INOUT(u32, y), ARG(uint, n), LOCAL(uint, "
+                "part, 1))\n"
+                "{\n"
+                "    if (n > 2u)\n"
+                "        ONCE ST(u32, y, 0, 11u);\n"
+                "    else\n"
+                "        ONCE ST(u32, y, 0, 22u);\n"
+                "    if (n > 2u)\n"
+                "        if (n > 4u)\n"
+                "            ONCE ST(u32, y, 1, 33u);\n"
+                "        else\n"
+                "            ONCE { ST(u32, y, 1, 44u); }\n"
+                "    if (n > 2u)\n"
+                "        SYNC;\n"
+                "    else\n"
+                "        ONCE ST(u32, y, 2, 55u);\n"
+                "    if (n > 4u)\n"
+                "        ONCE part[0] = n;\n"
+                "    else\n"
+                "        SYNC;\n"
+                "    SYNC;\n"
+                "    ONCE\n"
+                "        if (n > 4u)\n"
+                "            ST(u32, y, 3, part[0]);\n"
+                "        else\n"
+                "            ST(u32, y, 3, 66u);\n"
+                "}\n";
+    static const struct {
+        uint32_t n, want[4];
+    } rows[] = {
+        { 1, { 22, 9, 55, 66 } },
+        { 3, { 11, 44, 9, 66 } },
+        { 5, { 11, 33, 9, 5 } },
+    };
+    struct conf_buf b = conf_alloc(c, 16, 0);
+    halModule_t m = NULL;
+
+    CONF_OK(c, halModuleLoadSource(&m, text, "statements.k", NULL));
+    for (int i = 0; i < 3; i++) {
+        uint32_t got[4] = { 9, 9, 9, 9 }, n = rows[i].n;
+        void *args[] = { &b.mem, &n };
+
+        CONF_OK(c, halMemcpy(b.mem, got, 16, halMemcpyHostToDevice));
+        CONF_OK(c, halLaunchKernel(api_function(c, m, "statements"),
+                                   (halDim3){ 1, 1, 1 }, (halDim3){ 0, 0, 0 },
+                                   args, 0, NULL));
+        CONF_OK(c, halMemcpy(got, b.mem, 16, halMemcpyDeviceToHost));
+        for (int k = 0; k < 4; k++)
+            conf_check(c, got[k] == rows[i].want[k],
+                       "n %u: word %d is %u, not %u", n, k, got[k],
+                       rows[i].want[k]);
+    }
+    conf_check_zones(c, &b);
+}
+
 static void unload(struct conf *c)
 {
     halModule_t m = api_module(c);
@@ -427,6 +486,7 @@ static const struct conf_case cases[] = {
       .levels = CORE },
     { "api.module.source.null", source_null, .levels = CORE },
     { "api.module.source.options", source_options, .levels = CORE },
+    { "api.module.source.statements", source_statements, .levels = CORE },
     { "api.module.unload", unload, .levels = CORE },
     { "api.module.unload_waits", unload_waits, .levels = CORE },
     { "api.module.data.stock", data_stock, .levels = CORE },

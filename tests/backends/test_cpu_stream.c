@@ -101,6 +101,27 @@ static void blocked_hosts_hold_nobody(void **state)
     dev->ops->stream_destroy(dev, s);
 }
 
+/* Who waits for an event hears of the stream's work that failed, once. */
+static void an_events_wait_tells_errors(void **state)
+{
+    void *s = new_stream(0), *e = NULL;
+    struct cpu_stream *stream = s;
+
+    (void)state;
+    OK(dev->ops->event_create(dev, 0, &e));
+    OK(dev->ops->event_record(dev, s, e));
+    OK(dev->ops->event_sync(dev, e));
+    pthread_mutex_lock(&stream->lock);
+    stream->error = halErrorHostMemory; /* as a launch without scratch does */
+    pthread_mutex_unlock(&stream->lock);
+    assert_int_equal(dev->ops->event_sync(dev, e), halErrorHostMemory);
+    assert_non_null(strstr(halGetErrorDetail(), "scratch"));
+    OK(dev->ops->event_sync(dev, e));
+    OK(dev->ops->stream_sync(dev, s));
+    dev->ops->event_destroy(dev, e);
+    dev->ops->stream_destroy(dev, s);
+}
+
 static void note_thread(void *arg)
 {
     *(pthread_t *)arg = pthread_self();
@@ -340,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_goes_on_unattended),
         cmocka_unit_test(blocked_hosts_hold_nobody),
+        cmocka_unit_test(an_events_wait_tells_errors),
         cmocka_unit_test(hosts_run_elsewhere),
         cmocka_unit_test(submitting_never_waits),
         cmocka_unit_test(events_order_streams),

@@ -295,6 +295,7 @@ static void sweep(VkResult result, const char *const *on)
         assert_int_equal(h.funcs, h.calls); /* functions always run */
         assert_int_equal(fake.get("live"), vulkan_inst.handle ? 1 : 0);
         assert_int_equal(fake.get("unready"), 0);
+        assert_int_equal(fake.get("unordered"), 0); /* by barriers */
         assert_int_equal(fake.get("busy"), 0);
         if (calls < n) {
             assert_int_equal(st, halSuccess);

@@ -36,7 +36,7 @@ static struct {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static long n_calls, fail_at, n_live, n_unready, n_busy_frees;
+static long n_calls, fail_at, n_live, n_unready, n_busy_frees, n_unordered;
 static VkResult fail_with;
 static char fail_in[64]; /* "fake_" and a name: its next call fails */
 static int lost;
@@ -226,7 +226,7 @@ void fake_vulkan_reset(void)
     config.stamp_bits = 64;
     config.heap = 1L << 28;
     config.allocations = 4096;
-    n_calls = fail_at = n_unready = n_busy_frees = 0;
+    n_calls = fail_at = n_unready = n_busy_frees = n_unordered = 0;
     fail_in[0] = '\0';
     lost = 0;
 }
@@ -283,6 +283,8 @@ long fake_vulkan_get(const char *key)
         value = n_calls;
     else if (!strcmp(key, "unready"))
         value = n_unready;
+    else if (!strcmp(key, "unordered"))
+        value = n_unordered;
     else if (!strcmp(key, "busy"))
         value = n_busy_frees;
     else if (!strcmp(key, "cache"))

@@ -18,7 +18,9 @@ struct command_buffer {
     struct command_buffer *next;
     struct command cmds[256];
     unsigned n;
-    char *bound; /* first word of the first buffer that is bound */
+    unsigned n_ordered; /* of cmds: before the last barrier between commands */
+    int is_ordered;     /* after what was submitted earlier, by a barrier */
+    char *bound;        /* first word of the first buffer that is bound */
 };
 
 struct command_pool {
@@ -63,8 +65,11 @@ static VKAPI_ATTR VkResult VKAPI_CALL fake_AllocateCommandBuffers(
 static VKAPI_ATTR VkResult VKAPI_CALL
 fake_BeginCommandBuffer(VkCommandBuffer h, const VkCommandBufferBeginInfo *in)
 {
+    struct command_buffer *b = (struct command_buffer *)h;
+
     (void)in;
-    ((struct command_buffer *)h)->n = 0;
+    b->n = b->n_ordered = 0;
+    b->is_ordered = 0;
     return due();
 }
 
@@ -74,10 +79,32 @@ static VKAPI_ATTR VkResult VKAPI_CALL fake_EndCommandBuffer(VkCommandBuffer h)
     return due();
 }
 
+static int meet(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+    return a && b && a < b + b_size && b < a + a_size;
+}
+
+/* One of the two writes what the other reads or writes. */
+static int conflict(const struct command *a, const struct command *b)
+{
+    return meet(a->to, a->size, b->to, b->size) ||
+           meet(a->to, a->size, b->from, b->size) ||
+           meet(a->from, a->size, b->to, b->size);
+}
+
 static void command_add(VkCommandBuffer h, struct command c)
 {
     struct command_buffer *b = (struct command_buffer *)h;
+    int is_unordered = c.kind != CMD_STAMP && !b->is_ordered;
 
+    for (unsigned i = b->n_ordered; i < b->n && c.kind != CMD_STAMP; i++)
+        is_unordered |=
+            b->cmds[i].kind != CMD_STAMP && conflict(&b->cmds[i], &c);
+    if (is_unordered) {
+        pthread_mutex_lock(&lock);
+        n_unordered++;
+        pthread_mutex_unlock(&lock);
+    }
     if (b->n < 256)
         b->cmds[b->n++] = c;
 }
@@ -94,8 +121,21 @@ static VKAPI_ATTR void VKAPI_CALL fake_CmdPipelineBarrier(
     VkDependencyFlags flags, uint32_t n, const VkMemoryBarrier *m, uint32_t nb,
     const VkBufferMemoryBarrier *b, uint32_t ni, const VkImageMemoryBarrier *i)
 {
-    (void)h, (void)from, (void)to, (void)flags, (void)n, (void)m;
-    (void)nb, (void)b, (void)ni, (void)i;
+    const VkPipelineStageFlags stages =
+        VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+    const VkAccessFlags writes =
+        VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+    const VkAccessFlags all =
+        writes | VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_TRANSFER_READ_BIT;
+    struct command_buffer *buffer = (struct command_buffer *)h;
+
+    (void)flags, (void)nb, (void)b, (void)ni, (void)i;
+    if (n != 1 || (from & stages) != stages || (to & stages) != stages ||
+        (m->srcAccessMask & writes) != writes ||
+        (m->dstAccessMask & all) != all)
+        return;
+    buffer->n_ordered = buffer->n;
+    buffer->is_ordered = 1;
 }
 
 static VKAPI_ATTR void VKAPI_CALL
@@ -141,9 +181,9 @@ static VKAPI_ATTR void VKAPI_CALL fake_CmdDispatch(VkCommandBuffer h,
                                                    uint32_t z)
 {
     (void)x, (void)y, (void)z;
-    command_add(h,
-                (struct command){ .kind = CMD_ADD,
-                                  .to = ((struct command_buffer *)h)->bound });
+    command_add(h, (struct command){ .kind = CMD_ADD,
+                                     .to = ((struct command_buffer *)h)->bound,
+                                     .size = 4 });
 }
 
 /* ---- descriptors ----------------------------------------------------- */
