@@ -233,6 +233,7 @@ int conf_expects_check(const struct conf_expects *e,
             continue;
         snprintf(error, CONF_EXPECT_ERROR, "%.100s:%zu: '%.200s' is no case",
                  e->at[i].file, e->at[i].line, e->at[i].name);
+        conf_clean(error);
         return -1;
     }
     return 0;

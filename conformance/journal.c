@@ -194,6 +194,8 @@ static const char *take_line(struct conf_run *run, const cJSON *o)
     r->verdict = verdict;
     r->ms = ms->valuedouble;
     r->message = *message ? strdup(message) : NULL;
+    if (r->message)
+        conf_clean(r->message); /* whoever wrote it: it goes to a terminal */
     conf_json_metrics(r, cJSON_GetObjectItemCaseSensitive(o, "metrics"));
     t->counts.of[verdict]++;
     run->n_done++;

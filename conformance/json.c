@@ -20,7 +20,8 @@ void conf_json_metrics(struct conf_result *r, const cJSON *metrics)
     int n = cJSON_GetArraySize(metrics);
     const cJSON *item;
 
-    if (n < 1 || n > CONF_METRICS_MAX)
+    /* A list's items have no names. */
+    if (!cJSON_IsObject(metrics) || n < 1 || n > CONF_METRICS_MAX)
         return;
     r->metrics = calloc((size_t)n, sizeof *r->metrics);
     if (!r->metrics)
@@ -41,5 +42,6 @@ int conf_json_refuse(char error[CONF_RESULTS_ERROR], const char *format, ...)
     va_start(ap, format);
     vsnprintf(error, CONF_RESULTS_ERROR, format, ap);
     va_end(ap);
+    conf_clean(error); /* what it quotes goes to a terminal */
     return -1;
 }

@@ -18,7 +18,7 @@ const char *conf_json_text(const cJSON *object, const char *key);
  * What is no number is NaN. */
 void conf_json_metrics(struct conf_result *r, const cJSON *metrics);
 
-/* Writes the sentence; -1. */
+/* Writes the sentence, without control characters; -1. */
 int conf_json_refuse(char error[CONF_RESULTS_ERROR], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

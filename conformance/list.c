@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/runner.h"
+
 void (*conf_extra_family)(struct conf_list *list,
                           const struct conf_options *options);
 
@@ -54,6 +56,8 @@ void conf_list_error(struct conf_list *list, const char *format, ...)
     va_end(ap);
     if (!list->error)
         list->error = strdup("out of memory");
+    if (list->error)
+        conf_clean(list->error); /* it may quote a pack */
 }
 
 void conf_list_note(struct conf_list *list, const char *format, ...)

@@ -112,6 +112,16 @@ static int by_place(const void *a, const void *b)
 
 /* ---- the cases ----------------------------------------------------------- */
 
+/* Of a case or a device: printed as it is. */
+static int is_name(const char *text, size_t most)
+{
+    size_t n = 0;
+
+    while (text && text[n] > ' ' && text[n] < 0x7f && n <= most)
+        n++;
+    return n > 0 && n <= most && !text[n];
+}
+
 static int take_case(struct conf_results *r, cJSON *item,
                      char error[CONF_RESULTS_ERROR])
 {
@@ -121,8 +131,7 @@ static int take_case(struct conf_results *r, cJSON *item,
     const cJSON *ms = field(item, "ms");
     struct conf_past *p = &r->at[r->n];
 
-    if (!name || !*name || strlen(name) > CONF_NAME_MAX || !device ||
-        !*device || strlen(device) > DEVICE_MAX)
+    if (!is_name(name, CONF_NAME_MAX) || !is_name(device, DEVICE_MAX))
         return conf_json_refuse(
             error, "%.200s: cases[%zu]: no good name or device", r->path, r->n);
     p->verdict = verdict ? conf_verdict_of(verdict) : CONF_VERDICT_COUNT;
@@ -181,7 +190,8 @@ static int take_left_out(struct conf_results *r, char error[CONF_RESULTS_ERROR])
         {
             const char *name = cJSON_GetStringValue(item);
 
-            if (!name || !device->string)
+            if (!is_name(name, CONF_NAME_MAX) ||
+                !is_name(device->string, DEVICE_MAX))
                 return conf_json_refuse(
                     error, "%.300s: left_out: no list of names", r->path);
             r->left_out[r->n_left_out++] = (struct conf_past){

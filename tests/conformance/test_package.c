@@ -244,6 +244,53 @@ static void compares(void **state)
     must(RUN("compare", in_dir("good")), CONF_EXIT_USAGE, "usage");
 }
 
+/* What a file from outside says is quoted without what would steer a terminal;
+ * names that could are none. */
+static void quiet_on_a_terminal(void **state)
+{
+    static const char *const files[][2] = {
+        { "cases.json", "{\"schema\":\"halcyon.conform/1\\u001b[2J\"}" },
+        { "manifest.json", "{\"schema\":\"\\u001b[2J\"}" },
+        { "index.json", "[{\"name\":\"\\u001b[2J\",\"op\":\"x\"}]" },
+        { "expect.txt", "xfail \033[2J cpu:0 a reason\n" },
+    };
+    char *report = read_text(in_dir("good/result.json"));
+    char *at, all[4][160];
+    struct outcome o[6];
+
+    (void)state;
+    mkdir(in_dir("hostile"), 0777);
+    for (int i = 0; i < 4; i++) {
+        snprintf(all[i], sizeof all[i], "%s/hostile/%s", run_dir, files[i][0]);
+        write_text(all[i], files[i][1]);
+    }
+    o[0] = RUN("compare", all[0], all[0]);
+    o[1] = VERIFY("hostile");
+    o[2] = CONFORM("--case", "pack.a", "--golden", in_dir("hostile"));
+    o[3] = CONFORM("--device", "cpu:0", "--case", "pack.a", "--expect", all[3]);
+    /* A name of a case; of a device. */
+    assert_non_null(report);
+    while ((at = strstr(report, "pack.a")))
+        at[4] = 0x7f;
+    write_text(in_dir("case.json"), report);
+    o[4] = RUN("compare", in_dir("good"), in_dir("case.json"));
+    free(report);
+    report = read_text(in_dir("good/result.json"));
+    while ((at = strstr(report, "cpu:0")))
+        at[3] = 0x7f;
+    write_text(in_dir("device.json"), report);
+    o[5] = RUN("compare", in_dir("good"), in_dir("device.json"));
+    free(report);
+    for (int i = 0; i < 6; i++) {
+        if (strchr(o[i].out, 033) || strchr(o[i].out, 0x7f)) {
+            print_error("%d: %s\n", i, o[i].out);
+            fail();
+        }
+        must(o[i], i == 1 ? 1 : CONF_EXIT_UNRUN,
+             i < 4 ? "[2J" : "no good name or device");
+    }
+}
+
 /* Whole or not at all, and known before anything runs. */
 static void places(void **state)
 {
@@ -267,6 +314,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(gaps_are_refused),
         cmocka_unit_test(nothing_proves_nothing),
         cmocka_unit_test(compares),
+        cmocka_unit_test(quiet_on_a_terminal),
         cmocka_unit_test(places),
     };
 

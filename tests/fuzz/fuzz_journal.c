@@ -78,6 +78,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort(); /* refused without a word */
     for (int i = 0; i < 2; i++) {
         done += (size_t)results[i].done;
+        for (const char *m = results[i].message; m && *m; m++)
+            if ((unsigned char)*m < ' ' && *m != '\n')
+                abort(); /* it will be printed */
         free(results[i].message);
         free(results[i].metrics);
     }
