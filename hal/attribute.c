@@ -99,5 +99,5 @@ halError_t halDeviceGetAttribute(int *value, halDeviceAttr attr, int device)
                                   "halDeviceGetAttribute: no attribute %d",
                                   (int)attr));
     *value = number > INT32_MAX ? INT32_MAX : (int)number;
-    return halSuccess;
+    return hal__done(halSuccess);
 }

@@ -95,17 +95,25 @@ static halError_t open_locked(struct hal_device *d)
     return halSuccess;
 }
 
+/* Enters it, opened. */
 static halError_t device_use(struct hal_device *d)
 {
-    halError_t st = halSuccess;
+    halError_t st;
 
-    if (atomic_load_explicit(&d->is_open, memory_order_acquire))
-        return halSuccess;
-    pthread_mutex_lock(&d->open_lock);
-    if (!atomic_load(&d->is_open))
-        st = open_locked(d);
-    pthread_mutex_unlock(&d->open_lock);
-    return st;
+    for (;;) {
+        st = hal__device_enter(d);
+        if (st != halSuccess ||
+            atomic_load_explicit(&d->is_open, memory_order_acquire))
+            return st;
+        /* A reset holds the lock while it waits for those who are in. */
+        hal__device_leave();
+        pthread_mutex_lock(&d->open_lock);
+        if (!atomic_load(&d->is_open))
+            st = open_locked(d);
+        pthread_mutex_unlock(&d->open_lock);
+        if (st != halSuccess)
+            return st;
+    }
 }
 
 /* Says why there is no device of this ordinal. */
@@ -215,31 +223,6 @@ void hal__device_quiesce(struct hal_device *d)
     streams_pass(d, 1);
 }
 
-/*
- * Who looks into a device that is not its own visits it.  A reset's caller
- * keeps the device's users away, but knows of no visitors: it shuts them out
- * once the device's work has ended, and waits for those that are in, who wait
- * for that work and nothing else.  So nobody waits while others must, too.
- */
-static int visit_begin(struct hal_device *d)
-{
-    int is_in;
-
-    pthread_mutex_lock(&d->lock);
-    is_in = atomic_load(&d->is_open) && !d->is_closing;
-    d->n_visits += (unsigned)is_in;
-    pthread_mutex_unlock(&d->lock);
-    return is_in;
-}
-
-static void visit_end(struct hal_device *d)
-{
-    pthread_mutex_lock(&d->lock);
-    if (!--d->n_visits)
-        pthread_cond_broadcast(&d->visits_changed);
-    pthread_mutex_unlock(&d->lock);
-}
-
 /* Passes d's streams and those of the devices that may use its memory, which
  * with `all` is every one. */
 static void users_pass(struct hal_device *d, int all, int wait)
@@ -253,10 +236,10 @@ static void users_pass(struct hal_device *d, int all, int wait)
 
         if (other == d ||
             !(all || atomic_load(&other->peers) >> d->known_index & 1) ||
-            !visit_begin(other))
+            !hal__visit_begin(other))
             continue; /* what is being reset has no work any more */
         streams_pass(other, wait);
-        visit_end(other);
+        hal__visit_end(other);
     }
 }
 
@@ -317,95 +300,6 @@ halError_t halDeviceSynchronize(void)
 
 /* ---- reset -------------------------------------------------------------- */
 
-static void close_objects(struct hal_device *d, enum hal_kind kind)
-{
-    struct hal_object *obj;
-
-    while ((obj = hal__object_next(d, kind, 0))) {
-        if (hal__object_kill(obj))
-            hal__object_release(obj);
-        hal__object_release(obj);
-    }
-}
-
-/* Ends other devices' access to d's memory, after the work that uses it.  One
- * that is being reset at the same time ends its own. */
-static void close_peers(struct hal_device *d)
-{
-    const struct hal_registry *reg = hal__registry();
-    const uint64_t bit = 1ull << d->known_index;
-    int i;
-
-    for (i = 0; i < reg->n_devices; i++) {
-        struct hal_device *other = reg->devices[i];
-
-        while (atomic_load(&other->peers) & bit) {
-            if (visit_begin(other)) {
-                hal__device_quiesce(other);
-                if (atomic_fetch_and(&other->peers, ~bit) & bit)
-                    (void)hal__device_check(
-                        other, other->opt.peer_disable(other->dev, d->dev));
-                visit_end(other);
-                continue;
-            }
-            pthread_mutex_lock(&other->lock);
-            while (other->is_closing)
-                pthread_cond_wait(&other->visits_changed, &other->lock);
-            pthread_mutex_unlock(&other->lock);
-        }
-    }
-}
-
-static void closing_begin(struct hal_device *d)
-{
-    pthread_mutex_lock(&d->lock);
-    d->is_closing = 1;
-    while (d->n_visits)
-        pthread_cond_wait(&d->visits_changed, &d->lock);
-    pthread_mutex_unlock(&d->lock);
-}
-
-static void closing_end(struct hal_device *d)
-{
-    pthread_mutex_lock(&d->lock);
-    d->is_closing = 0;
-    pthread_cond_broadcast(&d->visits_changed);
-    pthread_mutex_unlock(&d->lock);
-}
-
-/* d->open_lock is held; d has no work, no visitors and is nobody's peer. */
-static void close_locked(struct hal_device *d)
-{
-    struct hal_stream *null = d->null_stream;
-    struct hal_alloc *a;
-
-    close_objects(d, HAL_KIND_FUNCTION);
-    close_objects(d, HAL_KIND_MODULE);
-    close_objects(d, HAL_KIND_EVENT);
-    hal__record_settle_all(d);
-    while ((a = hal__pointer_take_any(d))) {
-        hal__alloc_wait_unused(a);
-        hal__alloc_destroy(a);
-    }
-    hal__pool_trim(d, 0, 1);
-    hal__staging_close(d);
-    /* The default stream goes last: the others' ends take its lock. */
-    hal__object_retain(&null->obj);
-    if (hal__object_kill(&null->obj))
-        hal__object_release(&null->obj);
-    close_objects(d, HAL_KIND_STREAM);
-    hal__object_release(&null->obj);
-    d->null_stream = d->side_stream = NULL;
-    atomic_store(&d->null_epoch, 0);
-    d->null_recorded = 0;
-    d->ops->device_close(d->dev);
-    d->dev = NULL;
-    /* Not before: it lets the peers' own resets go on. */
-    atomic_store(&d->peers, 0);
-    atomic_store(&d->is_open, 0);
-    atomic_store(&d->is_lost, 0);
-}
-
 halError_t halDeviceReset(void)
 {
     const struct hal_registry *reg = hal__registry();
@@ -414,17 +308,7 @@ halError_t halDeviceReset(void)
     if (current < 0 || current >= reg->n_devices)
         return hal__done(no_device(reg, current));
     d = reg->devices[current];
-    pthread_mutex_lock(&d->open_lock);
-    if (atomic_load(&d->is_open)) {
-        hal__device_quiesce(d);
-        close_peers(d);
-        closing_begin(d);
-        close_locked(d);
-        closing_end(d);
-        /* Errors of work that is thrown away are of no use to anyone. */
-        (void)hal__deferred_take(&d->deferred);
-    }
-    pthread_mutex_unlock(&d->open_lock);
+    hal__device_reset(d);
     return halSuccess;
 }
 
@@ -485,7 +369,7 @@ halError_t halMemGetInfo(size_t *free_bytes, size_t *total_bytes)
     }
     *free_bytes = has;
     *total_bytes = total;
-    return halSuccess;
+    return hal__done(halSuccess);
 }
 
 halError_t halDeviceGetStreamPriorityRange(int *least, int *greatest)
@@ -504,7 +388,7 @@ halError_t halDeviceGetStreamPriorityRange(int *least, int *greatest)
         *least = l;
     if (greatest)
         *greatest = g;
-    return halSuccess;
+    return hal__done(halSuccess);
 }
 
 halError_t halDriverGetVersion(int *version)

@@ -81,6 +81,8 @@ halError_t hal__done(halError_t st)
 {
     if (st != halSuccess && st != halErrorNotReady)
         thread.last = st;
+    if (hal__entered.n)
+        hal__device_leave_all();
     return st;
 }
 

@@ -308,9 +308,12 @@ HAL_API halError_t halDeviceSynchronize(void);
 /* Waits for the device and for those that have it as a peer, then destroys
  * everything that was made on the current device: its streams, events, modules
  * and memory, and every peer access from and to it.  A lost device is opened
- * anew, at its next use.  The caller sees to it that no other thread uses the
- * device meanwhile; other devices may be used, freed from and reset, peers of
- * this one included.  Errors of work that is thrown away are dropped. */
+ * anew, at its next use.  Other threads' calls on the device that are under way
+ * are waited for; those that begin meanwhile fail (halErrorBadState, or
+ * halErrorInvalidHandle and halErrorInvalidPointer for what is gone), as later
+ * ones do with what was made before.  Other devices may be used, freed from and
+ * reset, peers of this one included.  Errors of work that is thrown away are
+ * dropped.  Not to be called in a host function of the device. */
 HAL_API halError_t halDeviceReset(void);
 
 /* Bytes of the current device: its memory, and what is left of it as the driver

@@ -101,6 +101,7 @@ halError_t hal__object_create(struct hal_object *obj, struct hal_device *dev,
 
     pthread_mutex_lock(&dev->lock);
     obj->serial = ++dev->last_serial;
+    dev->n_objects++;
     hal__list_add(&dev->objects, &obj->link);
     atomic_store_explicit(&slot->state, (uint64_t)generation << 32 | ALIVE | 1,
                           memory_order_release);
@@ -196,6 +197,7 @@ void hal__object_retain(struct hal_object *obj)
 
 void hal__object_release(struct hal_object *obj)
 {
+    struct hal_device *dev = obj->dev;
     uint32_t index = obj->slot;
     struct slot *slot = slot_at(index);
     uint64_t state =
@@ -206,6 +208,11 @@ void hal__object_release(struct hal_object *obj)
     if (obj->close)
         obj->close(obj);
     obj->free(obj);
+    pthread_mutex_lock(&dev->lock);
+    dev->n_objects--;
+    dev->n_objects_freed++;
+    pthread_cond_broadcast(&dev->changed); /* a reset waits for it */
+    pthread_mutex_unlock(&dev->lock);
     pthread_mutex_lock(&free_lock);
     slot->next_free = free_head;
     free_head = index + 1;

@@ -5,12 +5,15 @@
  * Locks, in the order in which they are taken (a thread may skip some, never
  * go back):  hal_device.open_lock, hal_event.lock, one side stream's side_lock,
  * the default stream's lock, another stream's lock, hal_device.lock,
- * hal_device.record_lock, the pointer table, the handle table's free list.  No
+ * hal_device.record_lock, the pointer table, the handle table's free list; last
+ * the leaves: hal_device.users_lock, who waits for an allocation's end.  No
  * lock but a stream's is held across a backend call that may wait, and none at
  * all while the core waits for a device, but for these two.  open_lock: only
  * who opens or resets the same device wants it, and nobody holds two.
  * side_lock: what a side stream carries waits for no other stream and runs no
  * host function, so its end needs no thread's help.
+ *
+ * Lifetime of a device: see reset.c.
  *
  * Lifetime of memory: a submission looks pointers up with its stream's lock
  * held (launches), or holds a reference until it is submitted (copies) or done
@@ -39,7 +42,8 @@ struct hal_device;
 
 /* ---- errors.c ---------------------------------------------------------- */
 
-/* Ends every public call: records a failure as the thread's last error. */
+/* Ends every public call: records a failure as the thread's last error, and
+ * leaves the devices that the call has entered. */
 halError_t hal__done(halError_t st);
 
 /* An error of asynchronous work that waits for somebody to synchronise. */
@@ -99,7 +103,6 @@ static inline void hal__list_remove(struct hal_link *l)
 
 /* ---- handle.c: objects with checked handles ---------------------------- */
 
-/* In the order in which halDeviceReset closes them. */
 enum hal_kind {
     HAL_KIND_FUNCTION = 1,
     HAL_KIND_MODULE = 2,
@@ -186,7 +189,8 @@ struct hal_reserve {
  * addresses from the device's reserved range. */
 halError_t hal__pointer_insert(struct hal_alloc *a);
 /* Takes it out if it is the live allocation that starts at ptr and `accept`
- * says yes; the caller then owns the table's reference. */
+ * says yes; the caller then owns the table's reference, and has entered the
+ * allocation's device. */
 halError_t hal__pointer_take(const void *ptr, const char *call,
                              halError_t (*accept)(const struct hal_alloc *a,
                                                   const char *call,
@@ -298,11 +302,15 @@ struct hal_device {
     const struct hal_profile *profile; /* of a stand-in */
     char stands_on[64];
 
-    pthread_mutex_t open_lock; /* opening and resetting; taken first of all */
-    pthread_mutex_t lock;      /* objects, side stream, visits */
-    int is_closing;            /* a reset takes it apart: no visits */
-    unsigned n_visits;         /* threads that look in from other devices */
-    pthread_cond_t visits_changed;
+    pthread_mutex_t open_lock;  /* opening and resetting; taken first of all */
+    pthread_mutex_t lock;       /* objects, side stream, visits */
+    int is_closing;             /* a reset takes it apart: no visits */
+    unsigned n_visits;          /* threads that look in from other devices */
+    pthread_cond_t changed;     /* visits, objects */
+    pthread_mutex_t users_lock; /* for the wait alone; a leaf */
+    pthread_cond_t users_changed;
+    _Atomic unsigned n_users; /* calls that have entered it */
+    atomic_int is_resetting;  /* no more of them */
     atomic_int is_open;
     atomic_int is_lost;
     struct hal_dev *dev;
@@ -313,6 +321,8 @@ struct hal_device {
 
     struct hal_link objects;
     uint64_t last_serial;
+    unsigned n_objects;       /* that are not freed, listed or not */
+    uint64_t n_objects_freed; /* ever */
     struct hal_stream *null_stream;
     struct hal_stream *side_stream; /* for copies that other devices order */
 
@@ -333,7 +343,7 @@ struct hal_device {
     int known_index;
 };
 
-/* The opened device of an ordinal; of the calling thread. */
+/* The opened device of an ordinal; of the calling thread.  Entered. */
 halError_t hal__device_at(int ordinal, struct hal_device **out_dev);
 halError_t hal__device_current(struct hal_device **out_dev);
 /* Fails when the device was lost. */
@@ -350,6 +360,28 @@ void hal__device_quiesce_users(struct hal_device *d, int all);
  * on those that have it as a peer: who submits has looked its pointers up under
  * its stream's lock. */
 void hal__device_pass_users(struct hal_device *d);
+
+/* ---- reset.c ----------------------------------------------------------- */
+
+/* Of how many devices one call may speak. */
+#define HAL_ENTERED_MAX 4
+
+struct hal_entered {
+    struct hal_device *devices[HAL_ENTERED_MAX];
+    int n;
+};
+extern _Thread_local struct hal_entered hal__entered;
+
+/* Until hal__done() the device is not taken apart; fails while it is.  Once is
+ * enough for a call. */
+halError_t hal__device_enter(struct hal_device *d);
+/* Takes the last enter back. */
+void hal__device_leave(void);
+void hal__device_leave_all(void);
+void hal__device_reset(struct hal_device *d);
+/* Whether d may be looked at from another device; then an end is owed. */
+int hal__visit_begin(struct hal_device *d);
+void hal__visit_end(struct hal_device *d);
 
 /* ---- stream.c, order.c ------------------------------------------------- */
 
@@ -536,6 +568,10 @@ static inline char *hal__view_host(const struct hal_view *v)
 /* ---- module.c, image.c, function.c ------------------------------------- */
 
 struct hal_function;
+struct hal_module;
+
+/* Takes the module out of use; its functions first. */
+void hal__module_kill(struct hal_module *m);
 
 struct hal_module {
     struct hal_object obj;

@@ -201,7 +201,7 @@ halError_t halMallocPitch(void **ptr, size_t *pitch, size_t width,
         return hal__done(st);
     *ptr = p;
     *pitch = row;
-    return halSuccess;
+    return hal__done(halSuccess);
 }
 
 static halError_t accept_free(const struct hal_alloc *a, const char *call,
@@ -232,7 +232,7 @@ halError_t halFree(void *ptr)
         return hal__done(st);
     hal__alloc_settle(a);
     hal__alloc_destroy(a);
-    return halSuccess;
+    return hal__done(halSuccess);
 }
 
 halError_t halPointerGetAttributes(struct halPointerAttributes *attr,

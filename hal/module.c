@@ -37,8 +37,7 @@ static halError_t module_get(halModule_t handle, struct hal_module **out_module)
     return st;
 }
 
-/* Takes the module out of use; its functions first. */
-static void module_kill(struct hal_module *m)
+void hal__module_kill(struct hal_module *m)
 {
     uint32_t i;
 
@@ -270,7 +269,7 @@ static halError_t from_source(halModule_t *module, const char *source,
     for (i = 0; i < m->bin.n_kernels && st == halSuccess; i++)
         st = hal__function_open(m, i, &m->functions[i]);
     if (st != halSuccess) {
-        module_kill(m);
+        hal__module_kill(m);
         return st;
     }
     *module = hal__object_handle(&m->obj);
@@ -294,7 +293,7 @@ halError_t halModuleUnload(halModule_t module)
 
     if (st != halSuccess)
         return hal__done(st);
-    module_kill(m);
+    hal__module_kill(m);
     hal__object_release(&m->obj);
     return halSuccess;
 }

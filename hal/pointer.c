@@ -297,6 +297,8 @@ halError_t hal__pointer_take(const void *ptr, const char *call,
         goto out;
     }
     st = accept(v.alloc, call, context);
+    if (st == halSuccess)
+        st = hal__device_enter(v.alloc->dev);
     if (st != halSuccess)
         goto out;
     remove_locked(v.alloc->base);

@@ -42,16 +42,16 @@ void hal__record_retain(struct hal_record *r)
 static void release_unlock(struct hal_record *r)
 {
     struct hal_device *d = r->dev;
-    void *impl = NULL;
     int last = --r->refs == 0;
 
     if (last) {
-        impl = r->impl;
         hal__list_remove(&r->link);
+        /* With the lock held: a thread of another device's may be the last,
+         * and a reset looks through the list before it closes d. */
+        if (r->impl)
+            d->ops->event_destroy(d->dev, r->impl);
     }
     pthread_mutex_unlock(&d->record_lock);
-    if (impl)
-        d->ops->event_destroy(d->dev, impl);
     if (last)
         free(r);
 }

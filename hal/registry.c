@@ -34,7 +34,9 @@ struct hal_device *hal__known_add(struct hal_registry *reg, const char *name,
     d->known_index = reg->n_known;
     pthread_mutex_init(&d->open_lock, NULL);
     pthread_mutex_init(&d->lock, NULL);
-    pthread_cond_init(&d->visits_changed, NULL);
+    pthread_cond_init(&d->changed, NULL);
+    pthread_mutex_init(&d->users_lock, NULL);
+    pthread_cond_init(&d->users_changed, NULL);
     pthread_mutex_init(&d->record_lock, NULL);
     pthread_cond_init(&d->record_idle, NULL);
     hal__list_init(&d->objects);

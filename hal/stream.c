@@ -100,6 +100,7 @@ halError_t hal__stream_side(struct hal_device *d, struct hal_stream **out)
     if (!d->side_stream) {
         atomic_store(&mine->is_side, 1);
         d->side_stream = mine;
+        pthread_cond_broadcast(&d->changed); /* a reset keeps it for later */
         mine = NULL;
     }
     *out = d->side_stream;
