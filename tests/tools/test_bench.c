@@ -76,7 +76,8 @@ static int is_on_the_host(const char *name)
 {
     return !strncmp(name, "halopRopeFrequencies", 20) ||
            !strncmp(name, "halopRopeTable", 14) ||
-           !strncmp(name, "halopRopeSoftmaxScale", 21);
+           !strncmp(name, "halopRopeSoftmaxScale", 21) ||
+           !strcmp(name, "halopSelect");
 }
 
 static unsigned names_of(const char *path)
