@@ -504,7 +504,7 @@ fuzz_one() { # TARGET LOG
     [ "$name" != profile ] || seeds=$PWD/backends/profiles
     [ -d "$seeds" ] || seeds=corpus/$name
     out=$(cd "$LOGS" && ASAN_OPTIONS=allocator_may_return_null=1 \
-        timeout 120 "$target" -max_total_time=10 -timeout=10 \
+        timeout 120 "$target" -max_total_time=10 -timeout=60 \
         -rss_limit_mb=4096 -print_final_stats=1 "corpus/$name" "$seeds" 2>&1)
     if [ $? = 0 ] && echo "$out" | grep 'number_of_executed_units: [1-9]'; then
         echo "@ 1 0 0"

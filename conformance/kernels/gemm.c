@@ -101,10 +101,10 @@ static void native_gemm(struct conf *c, const struct param *p, void *y,
 
     CONF_OK(c, halopSelect("gemm:native"));
     st = halopGemm(p->in, p->out, y, x, w, bias, p->s.m, p->s.n, p->s.k, NULL);
+    CONF_OK(c, halopSelect(NULL)); /* first: the process has other cases */
     if (st == halErrorNotSupported)
         conf_end(c, CONF_UNSUPPORTED, "%s", halGetErrorDetail());
     CONF_OK(c, st);
-    CONF_OK(c, halopSelect(NULL));
 }
 
 static void judge(struct conf *c, const struct param *p, struct kx_tensor *x,
