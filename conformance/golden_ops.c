@@ -536,7 +536,6 @@ const struct golden_op golden_ops_native[] = {
     { "KVAppend", run_kv_append, NULL },
     { "Unpack4", NULL, "needs a kernel that unpacks 4-bit integers" },
     { "GroupedGEMM_FP8", NULL, "needs a grouped fp8 GEMM kernel" },
-    { "SiluMulQuantFP8", NULL, "needs an fp8 quantisation kernel" },
     { "SpeculativeVerify", NULL, "needs a speculative verification kernel" },
     { 0 },
 };

@@ -208,6 +208,33 @@ static void run_act_quant(struct golden_run *r)
     gq_judge_codes(r, code, &s);
 }
 
+/* As run_act_quant(), of a product that the pack has in double. */
+static void run_silu_mul_quant(struct golden_run *r)
+{
+    struct gt gate = gt_load(r, golden_input(r, "gate"));
+    struct gt up = gt_load(r, golden_input(r, "up")), q, s;
+    const struct golden_value *scale = golden_output(r, "scale");
+    struct golden_slack slack = { .terms = 24 };
+
+    if (gate.rank != 2 || up.rank != 2 || gate.shape[0] != up.shape[0] ||
+        gate.shape[1] != up.shape[1] || gate.dtype != up.dtype ||
+        golden_number(r, "group", 128) != 128)
+        golden_cannot(r, "want two equal matrices and groups of 128");
+    const int64_t shape[2] = { gate.shape[0], (gate.shape[1] + 127) / 128 };
+    q = gt_new(r, halE4M3, 2, gate.shape);
+    s = gt_new(r, halF32, 2, shape);
+    CONF_OK(r->c, halopSwiGLUQuantiseFp8(gate.dtype, q.buf.mem, s.buf.mem,
+                                         power_of_two(r) ? halopScalePow2
+                                                         : halopScaleF32,
+                                         gate.buf.mem, up.buf.mem,
+                                         gate.shape[0], gate.shape[1], NULL));
+    if (power_of_two(r))
+        golden_judge_exact(r, scale, &s);
+    else
+        golden_judge_values(r, scale, &s, golden_doubles(r, scale), &slack);
+    judge_near_codes(r, golden_output(r, "q"), &q);
+}
+
 static void run_weight_dequant(struct golden_run *r)
 {
     struct gt w = gq_load(r, golden_input(r, "w"), halE4M3);
@@ -572,6 +599,7 @@ static void run_gemm_gptq(struct golden_run *r)
 const struct golden_op golden_ops_quant[] = {
     { "Convert", run_convert, NULL },
     { "ActQuantFP8", run_act_quant, NULL },
+    { "SiluMulQuantFP8", run_silu_mul_quant, NULL },
     { "WeightDequantFP8", run_weight_dequant, NULL },
     { "GEMM_FP8", run_gemm_fp8, NULL },
     { "GEMM_W8A8_dynamic", run_w8a8_dynamic, NULL },

@@ -108,6 +108,22 @@ HAL_API halError_t halopGemmI8(const struct halopGemmI8Args *args,
 HAL_API halError_t halopGemvI8(const struct halopGemmI8Args *args,
                                halStream_t stream);
 
+/* ---- SwiGLU and the quantisation of its result, in one pass -------------- */
+
+/* h = gate / (1 + exp(-gate)) * up, then q and scale of h as above; gate and up
+ * `in` (F32, BF16, F16) [m][k].  h is f32 and is not rounded to `in`: the same
+ * bits come from halopSwiGLU of F32 with the inputs widened, followed by
+ * halopQuantiseFp8 or halopQuantiseI8 (without factor) of F32.  Those roundings
+ * that are left are f32's in h, the scale's and, last, the code's. */
+HAL_API halError_t halopSwiGLUQuantiseFp8(halDtype in, uint8_t *q, void *scale,
+                                          halopScale format, const void *gate,
+                                          const void *up, int64_t m, int64_t k,
+                                          halStream_t stream);
+HAL_API halError_t halopSwiGLUQuantiseI8(halDtype in, int8_t *q, float *scale,
+                                         const void *gate, const void *up,
+                                         int64_t m, int64_t k,
+                                         halStream_t stream);
+
 /* ---- GGUF blocks -------------------------------------------------------- */
 
 /* Types by ggml's numbers. */

@@ -42,6 +42,7 @@ void kq_judge(struct conf *c, const struct kx_tensor *y, const double *want,
 void kq_cases_cast(struct conf_list *list);
 void kq_cases_fp8(struct conf_list *list);
 void kq_cases_int8(struct conf_list *list);
+void kq_cases_swiglu(struct conf_list *list);
 void kq_cases_gguf(struct conf_list *list);
 void kq_cases_int4(struct conf_list *list);
 

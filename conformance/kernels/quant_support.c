@@ -12,6 +12,7 @@ void kx_cases_quant(struct conf_list *list)
     kq_cases_cast(list);
     kq_cases_fp8(list);
     kq_cases_int8(list);
+    kq_cases_swiglu(list);
     kq_cases_gguf(list);
     kq_cases_int4(list);
 }
