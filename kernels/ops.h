@@ -172,10 +172,11 @@ HAL_API halError_t halopAttention(const struct halopAttentionArgs *args,
 HAL_API halError_t halopArgmax(halDtype dtype, int32_t *index, const void *x,
                                int64_t rows, int64_t n, halStream_t stream);
 
-/* y = x converted: any pair of F32, BF16, F16, E4M3, E5M2, and I8 or U8 from
- * and to the first three; round to nearest even.  Overflow goes to inf and NaN
+/* y = x converted: any pair of F32, BF16, F16, E4M3, E5M2; I8, U8 and I32 from
+ * and to the first three; I8 and U8 from and to I32.  One rounding, to nearest
+ * even, and an integer to nearest even, too.  Overflow goes to inf and NaN
  * stays NaN; fp8 saturates to its largest finite value, infinity included;
- * integers saturate and NaN becomes 0. */
+ * integers saturate, -2^31 and 2^31 - 1 for I32, and NaN becomes 0. */
 HAL_API halError_t halopCast(halDtype to, void *y, halDtype from, const void *x,
                              int64_t n, halStream_t stream);
 

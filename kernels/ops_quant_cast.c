@@ -2,8 +2,12 @@
 /* ops_quant_cast.c - conversions of number formats, element by element. */
 #include "kernels/ops_internal.h"
 
-#define INTEGERS (OPS_DTYPE(halI8) | OPS_DTYPE(halU8))
-#define ALL      (OPS_FLOATS | OPS_DTYPE(halE4M3) | OPS_DTYPE(halE5M2) | INTEGERS)
+#define SMALL_INTEGERS (OPS_DTYPE(halI8) | OPS_DTYPE(halU8))
+#define INTEGERS       (SMALL_INTEGERS | OPS_DTYPE(halI32))
+#define ALL            (OPS_FLOATS | OPS_DTYPE(halE4M3) | OPS_DTYPE(halE5M2) | INTEGERS)
+/* Partners of the 8-bit integers, and of the 32-bit one. */
+#define OF_SMALL (OPS_FLOATS | OPS_DTYPE(halI32))
+#define OF_I32   (OPS_FLOATS | SMALL_INTEGERS)
 
 /* The kernel of this name over n elements of y and x. */
 static halError_t convert(const char *op, const char *kind, const char *from,
@@ -17,6 +21,16 @@ static halError_t convert(const char *op, const char *kind, const char *from,
     return st == halSuccess ? ops_run_pieces(&call, tensors, 2, n, stream) : st;
 }
 
+/* Whether there is a kernel for the pair as far as `of`'s side goes. */
+static int goes_with(halDtype of, halDtype other)
+{
+    uint32_t partners = of == halI32               ? OF_I32
+                        : SMALL_INTEGERS >> of & 1 ? OF_SMALL
+                                                   : ALL;
+
+    return (int)(partners >> other & 1);
+}
+
 static halError_t check_cast(const char *op, halDtype to, halDtype from)
 {
     halError_t st = ops_check_dtype(op, "to", to, ALL);
@@ -25,11 +39,11 @@ static halError_t check_cast(const char *op, halDtype to, halDtype from)
         st = ops_check_dtype(op, "from", from, ALL);
     if (st != halSuccess || to == from)
         return st;
-    if ((INTEGERS >> to & 1 && !(OPS_FLOATS >> from & 1)) ||
-        (INTEGERS >> from & 1 && !(OPS_FLOATS >> to & 1)))
+    if (!goes_with(to, from) || !goes_with(from, to))
         return ops_fail(op, halErrorNotSupported,
                         "from is %s and to is %s; integers are cast from and "
-                        "to halF32, halF16 and halBF16",
+                        "to halF32, halF16 and halBF16, and halI8 and halU8 "
+                        "from and to halI32",
                         ops_dtype_label(from), ops_dtype_label(to));
     return halSuccess;
 }

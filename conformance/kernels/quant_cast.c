@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * quant_cast.c - kernel.cast.* to and from 8 bits, bit for bit: every code of
- * an 8 or 16-bit source; from f32 every value of the target, every midpoint
- * between two, the f32 numbers beside both, and every upper half of an f32.
+ * quant_cast.c - kernel.cast.* to and from 8 bits and 32-bit integers, bit for
+ * bit: every code of an 8 or 16-bit source; from f32 every value of the target,
+ * every midpoint between two, the f32 numbers beside both, and every upper half
+ * of an f32; from i32 every upper half, and what lies around each power of two
+ * and each tie of a narrower format.
  */
 #include <math.h>
 #include <string.h>
@@ -61,6 +63,54 @@ static int64_t hard_f32(halDtype to, float *out)
     return n;
 }
 
+/* f32 numbers around every decision of a rounding to i32: integers and halves
+ * next to each power of two, with the numbers beside them. */
+static int64_t hard_for_i32(float *out)
+{
+    int64_t n = 0;
+
+    for (int e = -3; e <= 33; e++)
+        for (int half = -9; half <= 9; half++)
+            for (uint32_t step = 0; step < 5; step++) {
+                double v = ldexp(1, e) + half * 0.5;
+                uint32_t u = bits_of(v) + step - 2;
+
+                out[n++] = f32_of(u);
+                out[n++] = f32_of(u ^ 0x80000000u);
+            }
+    for (uint32_t upper = 0; upper < 65536; upper++)
+        for (uint32_t low = 0; low < 7; low++) {
+            static const uint32_t lows[7] = { 0,      1,      0x7FFF, 0x8000,
+                                              0x8001, 0xFFFF, 0x1234 };
+
+            out[n++] = f32_of(upper << 16 | lows[low]);
+        }
+    return n;
+}
+
+/* Integers whose rounding to a float is decided by any of their bits. */
+static int64_t hard_i32(int32_t *out)
+{
+    int64_t n = 0;
+
+    for (int top = 0; top < 32; top++)
+        for (int bit = 0; bit <= top; bit++)
+            for (int64_t off = -2; off <= 2; off++) {
+                int64_t v = ((int64_t)1 << top) + ((int64_t)1 << bit) + off;
+
+                out[n++] = (int32_t)(uint32_t)v;
+                out[n++] = (int32_t)(uint32_t)-v;
+            }
+    for (uint32_t upper = 0; upper < 65536; upper++)
+        for (uint32_t low = 0; low < 7; low++) {
+            static const uint32_t lows[7] = { 0,      1,      0x7FFF, 0x8000,
+                                              0x8001, 0xFFFF, 0x1234 };
+
+            out[n++] = (int32_t)(upper << 16 | lows[low]);
+        }
+    return n;
+}
+
 static struct kx_tensor exhaustive(struct conf *c, const struct param *p)
 {
     uint16_t *codes;
@@ -68,7 +118,15 @@ static struct kx_tensor exhaustive(struct conf *c, const struct param *p)
 
     if (p->from == halF32) {
         hard = conf_host(c, HARD * sizeof *hard);
-        return kq_codes(c, halF32, hard, hard_f32(p->to, hard), p->odd);
+        return kq_codes(c, halF32, hard,
+                        p->to == halI32 ? hard_for_i32(hard)
+                                        : hard_f32(p->to, hard),
+                        p->odd);
+    }
+    if (p->from == halI32) {
+        int32_t *whole = conf_host(c, HARD * sizeof *whole);
+
+        return kq_codes(c, halI32, whole, hard_i32(whole), p->odd);
     }
     codes = conf_host(c, 65536 * sizeof *codes);
     if (conf_dtype_bytes(p->from) == 1) {
@@ -91,7 +149,7 @@ static void run(struct conf *c)
     else if (conf_dtype_bytes(p->from) == 1)
         x = kq_random(c, p->from, p->n, p->odd);
     else
-        x = kx_normal(c, p->from, p->n, 100, p->odd);
+        x = kx_normal(c, p->from, p->n, p->to == halI32 ? 1e9 : 100, p->odd);
     kx_need(c, p->to);
     y = kx_output(c, p->to, x.n, p->odd);
     CONF_OK(c, halopCast(p->to, y.buf.mem, p->from, x.buf.mem, x.n, NULL));
@@ -161,6 +219,17 @@ static void refuse(struct conf *c)
     DTYPE(halopCast(halE5M2, o, halU8, a, 8, NULL));
     DTYPE(halopCast(halI8, o, halU8, a, 8, NULL));
     DTYPE(halopCast(halE4M3, o, halI32, a, 8, NULL));
+    DTYPE(halopCast(halI32, o, halE5M2, a, 8, NULL));
+    DTYPE(halopCast(halI32, o, halU32, a, 8, NULL));
+    DTYPE(halopCast(halI64, o, halI32, a, 8, NULL));
+    BAD(halopCast(halI32, NULL, halF32, a, 8, NULL));
+    BAD(halopCast(halI32, o, halF32, NULL, 8, NULL));
+    BAD(halopCast(halI32, (char *)o + 2, halF32, a, 8, NULL));
+    BAD(halopCast(halI8, o, halI32, (char *)a + 1, 8, NULL));
+    BAD(halopCast(halI32, o, halI8, a, 1 << 20, NULL));
+    BAD(halopCast(halI32, o, halI8, (char *)o + 3, 8, NULL));
+    BAD(halopCast(halI32, o, halI32, (char *)o + 4, 8, NULL));
+    BAD(halopCast(halF32, o, halI32, a, -1, NULL));
     DTYPE(halopCast((halDtype)77, o, halE4M3, a, 8, NULL));
     BAD(halopCast(halE4M3, NULL, halF32, a, 8, NULL));
     BAD(halopCast(halE4M3, o, halF32, NULL, 8, NULL));
@@ -191,7 +260,8 @@ static void add_pair(struct conf_list *list, halDtype from, halDtype to)
         { "prime", 1009, 0 },     { "n65537", 65537, 0 },
         { "misaligned", 333, 1 }, { "exhaustive", 0, 0 },
     };
-    int integer = from == halI8 || from == halU8 || to == halI8 || to == halU8;
+    int integer = from == halI8 || from == halU8 || from == halI32 ||
+                  to == halI8 || to == halU8 || to == halI32;
 
     for (int i = 0; i < KX_COUNT(shapes); i++) {
         struct param p = { from, to, shapes[i].n, shapes[i].odd };
@@ -205,12 +275,17 @@ static void add_pair(struct conf_list *list, halDtype from, halDtype to)
 void kq_cases_cast(struct conf_list *list)
 {
     static const halDtype small[] = { halE4M3, halE5M2, halI8, halU8 };
+    static const halDtype whole[] = { halF32, halBF16, halF16, halI8, halU8 };
 
     for (int s = 0; s < KX_COUNT(small); s++)
         for (int f = 0; f < KX_COUNT(kx_floats); f++) {
             add_pair(list, small[s], kx_floats[f]);
             add_pair(list, kx_floats[f], small[s]);
         }
+    for (int f = 0; f < KX_COUNT(whole); f++) {
+        add_pair(list, halI32, whole[f]);
+        add_pair(list, whole[f], halI32);
+    }
     add_pair(list, halE4M3, halE5M2);
     add_pair(list, halE5M2, halE4M3);
     kq_add(list, "kernels-fp8", run_e8m0, NULL, 0, "scale.e8m0.exhaustive");
