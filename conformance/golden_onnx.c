@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "conformance/golden_run.h"
+#include "conformance/golden_quant.h"
 
 static const struct golden_value *need_slot(struct golden_run *r, int slot)
 {
@@ -88,19 +88,32 @@ static void run_cast(struct golden_run *r)
     static const struct {
         int onnx;
         halDtype dtype;
-    } floats[] = { { 1, halF32 }, { 10, halF16 }, { 16, halBF16 } };
+    } types[] = { { 1, halF32 },
+                  { 10, halF16 },
+                  { 16, halBF16 },
+                  { 17, halE4M3 },
+                  { 19, halE5M2 } };
     const struct golden_value *v = need_slot(r, 0);
     double to = golden_number(r, "to", 0);
 
-    for (int i = 0; i < 3; i++)
-        if (to == floats[i].onnx && !v->logical &&
-            (v->t->type->dtype == halF32 || v->t->type->dtype == halF16 ||
-             v->t->type->dtype == halBF16)) {
-            struct gt x = gt_load(r, v), y = gt_cast(r, &x, floats[i].dtype);
+    for (int i = 0; i < 5 && !v->logical; i++) {
+        halDtype from = v->t->type->dtype;
+        int narrow = types[i].dtype == halE4M3 || types[i].dtype == halE5M2;
 
+        if (to != types[i].onnx ||
+            (from != halF32 && from != halF16 && from != halBF16 &&
+             from != halE4M3 && from != halE5M2))
+            continue;
+        if (narrow && golden_number(r, "saturate", 1) == 0)
+            golden_cannot(r, "casts to fp8 saturate (kernels/ops.h)");
+        struct gt x = gq_load(r, v, from), y = gt_cast(r, &x, types[i].dtype);
+
+        if (narrow)
+            gq_judge_codes(r, need_result(r, 0), &y);
+        else
             golden_judge_exact(r, need_result(r, 0), &y);
-            return;
-        }
+        return;
+    }
     golden_cannot(r, "no kernel converts %.40s to ONNX type %g",
                   v->logical ? v->logical : v->t->type->name, to);
 }
