@@ -25,8 +25,7 @@ static int cannot(const char *format, ...)
     return CONF_EXIT_UNRUN;
 }
 
-/* ---- the cases
- * --------------------------------------------------------------- */
+/* ---- the cases ------------------------------------------------------- */
 
 static int matches_any(const struct conf_list *list, const char *glob,
                        const struct conf_filter *filter)
@@ -128,8 +127,7 @@ static int print_list(const struct conf_run *run, struct conf_outfile *json)
     return st || fflush(stdout) ? CONF_EXIT_UNRUN : CONF_EXIT_OK;
 }
 
-/* ---- the devices
- * --------------------------------------------------------------- */
+/* ---- the devices ----------------------------------------------------- */
 
 /* HALCYON_DEVICES of a worker: the device under test, then all the others, in
  * an order that does not depend on which ones are tested. */
@@ -258,8 +256,7 @@ static int select_devices(struct conf_run *run)
     return st;
 }
 
-/* ---- the run
- * ------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------- */
 
 static void say_plan(const struct conf_run *run)
 {

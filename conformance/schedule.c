@@ -107,8 +107,7 @@ static void start_workers(struct schedule *s)
     }
 }
 
-/* ---- the loop
- * ---------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------- */
 
 static void stop_all(struct schedule *s)
 {

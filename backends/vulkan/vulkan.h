@@ -225,8 +225,7 @@ static inline struct vulkan_dev *vulkan_dev_of(struct hal_dev *dev)
     return (struct vulkan_dev *)dev;
 }
 
-/* ---- timeline.c, batch.c, stream.c, held.c
- * ------------------------------------------------ */
+/* ---- timeline.c, batch.c, stream.c, held.c --------------------------- */
 
 /* A semaphore that outlives its stream while events refer to it, and then
  * serves another one, which counts on from its value. */

@@ -270,8 +270,7 @@ static void products_have_other_sides(void **state)
     expect("$H bench compare $D/g.json $D/g.json", 0, "0 worse, 0 missing");
 }
 
-/* ---- bench compare
- * ------------------------------------------------------------ */
+/* ---- bench compare --------------------------------------------------- */
 
 /* Writes $D/NAME: a head and the lists' items. */
 static void file(const char *name, const char *results, const char *gaps)

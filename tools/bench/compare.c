@@ -112,8 +112,7 @@ static int parse(int argc, char **argv, struct options *o)
     return usage(stderr, 2);
 }
 
-/* ---- verdicts
- * ---------------------------------------------------------------- */
+/* ---- verdicts -------------------------------------------------------- */
 
 /* 1: b is the longer one, -1: the shorter, 0: nobody can tell. */
 static int longer(const struct compare_cost *a, const struct compare_cost *b,
@@ -144,8 +143,7 @@ static enum verdict judge(const struct compare_row *a,
     return time > 0 ? WORSE : BETTER;
 }
 
-/* ---- words
- * ------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------- */
 
 static void spell(char *text, size_t size, const struct compare_file *f,
                   const struct compare_cost *c)
@@ -244,8 +242,7 @@ static void note(struct comparison *c, const char *format, ...)
     cJSON_AddItemToArray(c->notes, cJSON_CreateString(text));
 }
 
-/* ---- what the files were taken on
- * --------------------------------------------- */
+/* ---- what the files were taken on ------------------------------------ */
 
 static const cJSON *device_of(const struct compare_file *f, const char *name)
 {
@@ -321,8 +318,7 @@ static void note_differences(struct comparison *c)
     note_devices(c, b, a, false);
 }
 
-/* ---- all of it
- * ------------------------------------------------------------------ */
+/* ---- all of it ------------------------------------------------------- */
 
 /* How many rows have a figure in both. */
 static unsigned compare_rows(struct comparison *c)

@@ -60,8 +60,7 @@ static int read_text(struct compare_file *f)
     return 0;
 }
 
-/* ---- keys
- * -------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------ */
 
 bool compare_has_control(const char *text)
 {
@@ -144,8 +143,7 @@ static int spread_at(const struct place *p, const char *key, bool is_rate,
     return cost_at(&in, "median", "p10", "p90", is_rate, out);
 }
 
-/* ---- rows
- * ---------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------ */
 
 /* One of halcyon.bench.kernels.1. */
 static int read_kernel(const struct place *p, struct compare_row *row,
@@ -235,8 +233,7 @@ static int read_list(struct compare_file *f, const char *key, bool has_figure)
     return 0;
 }
 
-/* ---- the file
- * -------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------- */
 
 static int read_head(struct compare_file *f)
 {

@@ -141,8 +141,7 @@ double bench_roofline_least(const struct bench_roofline *r,
                             const struct bench_set *s,
                             enum bench_bound *out_bound);
 
-/* ---- results (rows.c, rows_json.c)
- * ------------------------------------------- */
+/* ---- results (rows.c, rows_json.c) ----------------------------------- */
 
 struct bench_figure {
     const struct bench_row *row;

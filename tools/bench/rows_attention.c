@@ -23,8 +23,7 @@ static double pairs(int64_t n_q, int64_t kv, int causal)
     return causal ? n * (double)(kv - n_q) + n * (n + 1) / 2 : n * (double)kv;
 }
 
-/* ---- contiguous caches
- * -------------------------------------------------------- */
+/* ---- contiguous caches ----------------------------------------------- */
 
 /* dims: batch, n_q, kv, heads, kv_heads, qk_dim; type is v_dim. */
 static void make_attention(struct bench_set *s)
@@ -69,8 +68,7 @@ static halError_t run_attention(const struct bench_set *s)
     return halopAttention(&s->u.attention, NULL);
 }
 
-/* ---- paged caches
- * -------------------------------------------------------------- */
+/* ---- paged caches ---------------------------------------------------- */
 
 /* What the paged operators' arguments have in common: every sequence has kv
  * keys in blocks of its own, in no order. */
@@ -197,8 +195,7 @@ static halError_t run_joined(const struct bench_set *s)
                                  s->d[0], s->d[1], s->d[2], NULL);
 }
 
-/* ---- writing caches
- * ------------------------------------------------------------- */
+/* ---- writing caches -------------------------------------------------- */
 
 /* type: the rotated part's start, or -1 for none; dims tokens, heads, dim. */
 static void make_append(struct bench_set *s)
@@ -257,8 +254,7 @@ static halError_t run_append_fp8(const struct bench_set *s)
     return halopMlaFp8Append(&s->u.mla_append, NULL);
 }
 
-/* ---- the table
- * ------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------- */
 
 #define DENSE(name, in_, out_, v, n_q, kv, h, hk, qk, NQ, KV, H, HK)          \
     {                                                                         \

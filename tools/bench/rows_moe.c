@@ -6,8 +6,7 @@
  */
 #include "tools/bench/kernels.h"
 
-/* ---- experts
- * ----------------------------------------------------------------- */
+/* ---- experts --------------------------------------------------------- */
 
 /* dims tokens, experts, top_k; type 0: V3, 1: V2 */
 static void make_router(struct bench_set *s)
@@ -111,8 +110,7 @@ static halError_t run_combine(const struct bench_set *s)
     return halopMoeCombine(&s->u.combine, NULL);
 }
 
-/* ---- the choice of tokens
- * ------------------------------------------------------ */
+/* ---- the choice of tokens -------------------------------------------- */
 
 static void make_argmax(struct bench_set *s)
 {
@@ -168,8 +166,7 @@ static halError_t run_sample(const struct bench_set *s)
     return halopSample(&s->u.pick, NULL);
 }
 
-/* ---- the table
- * ------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------- */
 
 #define ROUTER(name, dtype, v2, experts, top_k)                            \
     {                                                                      \

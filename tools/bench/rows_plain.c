@@ -44,8 +44,7 @@ static halError_t run_cast(const struct bench_set *s)
                      s->d[0] * s->d[1], NULL);
 }
 
-/* ---- copies
- * ------------------------------------------------------------------ */
+/* ---- copies ---------------------------------------------------------- */
 
 /* type 0: as it is; 1: transposed; 2: [tokens][heads][dim] to [heads][tokens]
  * [dim], as attention over contiguous caches wants it. */
@@ -71,8 +70,7 @@ static void make_copy(struct bench_set *s)
     s->p[1] = bench_in(s, halU8, n);
 }
 
-/* ---- rows
- * -------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------ */
 
 static void make_norm(struct bench_set *s)
 {

@@ -18,8 +18,7 @@ static double product_flops(const struct bench_set *s)
     return 2.0 * (double)s->d[0] * (double)s->d[1] * (double)s->d[2];
 }
 
-/* ---- FP8
- * --------------------------------------------------------------------- */
+/* ---- FP8 ------------------------------------------------------------- */
 
 static void make_from_e8m0(struct bench_set *s)
 {
@@ -59,6 +58,20 @@ static halError_t run_quantise_fp8(const struct bench_set *s)
     return halopQuantiseFp8(s->row->in, s->p[0], s->p[1],
                             (halopScale)s->row->type, s->p[2], s->d[0], s->d[1],
                             NULL);
+}
+
+static void make_swiglu_fp8(struct bench_set *s)
+{
+    make_quantise_fp8(s);
+    s->p[3] = bench_in(s, s->row->in, s->d[0] * s->d[1]);
+    s->flops = 7.0 * (double)(s->d[0] * s->d[1]);
+}
+
+static halError_t run_swiglu_fp8(const struct bench_set *s)
+{
+    return halopSwiGLUQuantiseFp8(s->row->in, s->p[0], s->p[1],
+                                  (halopScale)s->row->type, s->p[2], s->p[3],
+                                  s->d[0], s->d[1], NULL);
 }
 
 static void make_dequantise_fp8(struct bench_set *s)
@@ -102,8 +115,7 @@ static halError_t run_gemv_fp8(const struct bench_set *s)
     return halopGemvFp8(&s->u.fp8, NULL);
 }
 
-/* ---- INT8
- * -------------------------------------------------------------------- */
+/* ---- INT8 --------------------------------------------------------------- */
 
 static void make_quantise_i8(struct bench_set *s)
 {
@@ -120,6 +132,19 @@ static halError_t run_quantise_i8(const struct bench_set *s)
 {
     return halopQuantiseI8(s->row->in, s->p[0], s->p[1], s->p[2], NULL, s->d[0],
                            s->d[1], NULL);
+}
+
+static void make_swiglu_i8(struct bench_set *s)
+{
+    make_quantise_i8(s);
+    s->p[3] = bench_in(s, s->row->in, s->d[0] * s->d[1]);
+    s->flops = 7.0 * (double)(s->d[0] * s->d[1]);
+}
+
+static halError_t run_swiglu_i8(const struct bench_set *s)
+{
+    return halopSwiGLUQuantiseI8(s->row->in, s->p[0], s->p[1], s->p[2], s->p[3],
+                                 s->d[0], s->d[1], NULL);
 }
 
 static halError_t run_static_i8(const struct bench_set *s)
@@ -154,8 +179,7 @@ static halError_t run_gemv_i8(const struct bench_set *s)
     return halopGemvI8(&s->u.i8, NULL);
 }
 
-/* ---- INT4
- * -------------------------------------------------------------------- */
+/* ---- INT4 --------------------------------------------------------------- */
 
 /* A kind of int4 besides its layout: with g_idx. */
 #define ACT_ORDER 16
@@ -213,8 +237,7 @@ static halError_t run_gemv_int4(const struct bench_set *s)
     return halopGemvInt4(&s->u.int4, NULL);
 }
 
-/* ---- GGUF
- * -------------------------------------------------------------------- */
+/* ---- GGUF ------------------------------------------------------------ */
 
 static void make_dequantise_gguf(struct bench_set *s)
 {
@@ -256,8 +279,7 @@ static halError_t run_gemv_gguf(const struct bench_set *s)
     return halopGemvGguf(&s->u.gguf, NULL);
 }
 
-/* ---- the table
- * --------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------- */
 
 #define SCALES(op_, api_, name, way)                              \
     {                                                             \
@@ -332,6 +354,10 @@ const struct bench_row bench_rows_quant[] = {
     QUANTISE_FP8(halF16, "f16.f32", halopScaleF32),
     QUANTISE_FP8(halBF16, "bf16.pow2", halopScalePow2),
     QUANTISE_FP8(halBF16, "bf16.e8m0", halopScaleE8M0),
+    QUANTISE("swiglu_quantise_fp8", "halopSwiGLUQuantiseFp8", make_swiglu_fp8,
+             run_swiglu_fp8, halBF16, "bf16.f32", halopScaleF32),
+    QUANTISE("swiglu_quantise_i8", "halopSwiGLUQuantiseI8", make_swiglu_i8,
+             run_swiglu_i8, halBF16, "bf16", 0),
     DEQUANTISE("dequantise_fp8", "halopDequantiseFp8", fp8, halF32, "f32", 0),
     DEQUANTISE("dequantise_fp8", "halopDequantiseFp8", fp8, halBF16, "bf16", 0),
     DEQUANTISE("dequantise_fp8", "halopDequantiseFp8", fp8, halF16, "f16", 0),
