@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fp8_block.h - e4m3 codes of a block and its scale, max(|x|, 1e-4) / 448.  A
- * power of two is rounded up, by the exponent's bits: 448 is 1.75 * 2^8, so that
- * the scale's exponent is the largest element's less 8, or 7 where its
+ * power of two is rounded up, by the exponent's bits: 448 is 1.75 * 2^8, so
+ * that the scale's exponent is the largest element's less 8, or 7 where its
  * significand lies above 1.75; no division's rounding can tip it.  Include
  * fp8.h before.
  */
@@ -64,11 +64,11 @@ FN(uint) fp8_block_code(float x, float s)
 }
 
 /* A scale as fmt stores it: 0, 1 as f32, 2 the exponent's byte. */
-#define FP8_BLOCK_STORE(scale, code, i, s, fmt)  \
-    {                                            \
-        if (fmt == 2u) {                         \
-            ST(u8, code, i, as_uint(s) >> 23);   \
-        } else {                                 \
-            ST(f32, scale, i, s);                \
-        }                                        \
+#define FP8_BLOCK_STORE(scale, code, i, s, fmt) \
+    {                                           \
+        if (fmt == 2u) {                        \
+            ST(u8, code, i, as_uint(s) >> 23);  \
+        } else {                                \
+            ST(f32, scale, i, s);               \
+        }                                       \
     }
