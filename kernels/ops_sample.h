@@ -54,6 +54,45 @@ struct halopSampleArgs {
 HAL_API halError_t halopSample(const struct halopSampleArgs *args,
                                halStream_t stream);
 
+/*
+ * Which drafted tokens a model would have written itself.  Of each sequence:
+ * ids I32 [batch][n_draft], the draft's tokens; target [batch][n_draft + 1]
+ * [vocab], the model's logits before each of them and after the last; draft
+ * [batch][n_draft][vocab], the draft's logits, of one dtype (F32, BF16, F16).
+ * accepted, I32 [batch], is how many of the first tokens stay, and token, I32
+ * [batch], what follows them.  With p and q the probabilities of target and
+ * draft at `temperature`:
+ *   temperature 0  a token stays if it is target's largest logit, the lowest
+ *     index of equals; token is the largest of the next row.  Neither draft nor
+ *     uniform is read
+ *   else  the i-th token x stays if p(x) > 0 and u_i q(x) <= p(x).  After the
+ *     first that does not, token is drawn from max(p - q, 0), normalised; if
+ *     all stay, from p of the last row, by u of n_draft, as halopSample draws.
+ *     draft NULL: q is 1 for the drafted token
+ * u is uniform, F32 [batch][n_draft + 1] in [0, 1), or with uniform NULL
+ * philox_word / 2^32 of the counter {low and high half of `counter`, sequence,
+ * i + 1} under the key of `seed`; halopSample has 0 in the last place.
+ * A NaN or -inf has probability 0.  An id outside the vocabulary does not stay.
+ * Where nothing is above q, or a row is empty, token is the row's largest.
+ * To verify behind top-k or top-p, set the logits of what they leave out to
+ * -inf in both.  n_draft 0..256, vocab below 2^18.
+ *
+ * The same tokens on every device: probabilities are integers (speculate.k).
+ */
+struct halopSpeculativeVerifyArgs {
+    halDtype dtype;
+    int32_t *accepted, *token;
+    const void *target;
+    const void *draft;
+    const int32_t *ids;
+    const float *uniform;
+    int64_t batch, n_draft, vocab;
+    float temperature;
+    uint64_t seed, counter;
+};
+HAL_API halError_t halopSpeculativeVerify(
+    const struct halopSpeculativeVerifyArgs *args, halStream_t stream);
+
 #ifdef __cplusplus
 }
 #endif

@@ -126,6 +126,7 @@ void kx_cases_kv_append(struct conf_list *list);
 void kx_cases_paged_refusals(struct conf_list *list);
 void kx_cases_mla_fp8(struct conf_list *list);
 void kx_cases_sample(struct conf_list *list);
+void kx_cases_speculate(struct conf_list *list);
 void kx_cases_mtp(struct conf_list *list);
 void kx_cases_meta(struct conf_list *list);
 

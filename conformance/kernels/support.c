@@ -34,6 +34,7 @@ void conf_cases_kernels(struct conf_list *list,
     kx_cases_paged_refusals(list);
     kx_cases_mla_fp8(list);
     kx_cases_sample(list);
+    kx_cases_speculate(list);
     kx_cases_mtp(list);
     kx_cases_meta(list);
 }

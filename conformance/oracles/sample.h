@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sample.h - top-k and sampling in double; see oracles.h for the rules. */
+/* sample.h - top-k, sampling and the verification of drafted tokens in double;
+ * see oracles.h for the rules. */
 #ifndef CONFORMANCE_ORACLES_SAMPLE_H
 #define CONFORMANCE_ORACLES_SAMPLE_H
 
@@ -27,5 +28,22 @@ struct oracle_sample {
     int64_t greedy; /* the largest logit's lowest index */
 };
 void oracle_sample(struct oracle_sample *s);
+
+/* One sequence (speculate.c).  u: n_draft numbers in [0, 1), not read where
+ * temperature is 0; draft NULL: all of q lies on the drafted token. */
+struct oracle_speculate {
+    const double *target, *draft; /* [n_draft + 1][vocab], [n_draft][vocab] */
+    const int32_t *ids;
+    const double *u;
+    int64_t n_draft, vocab;
+    double temperature;
+    int64_t accepted;
+    double
+        margin;   /* smallest |p - u q| over max(p, u q, 2^-24) of a decision */
+    int64_t best; /* the largest logit of the row that the token is from */
+    double *next; /* [vocab]: what it is drawn from; all 0: best */
+    double mass;  /* the sum that next was divided by */
+};
+void oracle_speculate(struct oracle_speculate *s);
 
 #endif

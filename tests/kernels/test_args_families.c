@@ -225,6 +225,25 @@ static halError_t draw(const struct row *r, void *const *p)
     return halopSample(&args, 0);
 }
 
+static halError_t verify(const struct row *r, void *const *p)
+{
+    struct halopSpeculativeVerifyArgs args = {
+        .accepted = p[0],
+        .token = p[1],
+        .target = p[2],
+        .draft = p[3],
+        .ids = p[4],
+        .uniform = p[5],
+        .batch = 2,
+        .n_draft = 1,
+        .vocab = 4,
+        .temperature = 1,
+    };
+
+    (void)r;
+    return halopSpeculativeVerify(&args, 0);
+}
+
 static const struct op ops[] = {
     { "halopKvAppend",
       kv_append,
@@ -253,6 +272,9 @@ static const struct op ops[] = {
     { "halopSample",
       draw,
       { "*token", "?*kept", "logits", "past", "?uniform" } },
+    { "halopSpeculativeVerify",
+      verify,
+      { "*accepted", "*token", "target", "?draft", "ids", "?uniform" } },
 };
 #define N_OPS (sizeof ops / sizeof ops[0])
 
