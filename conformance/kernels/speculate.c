@@ -49,7 +49,7 @@ static const struct shape shapes[] = {
     { "n256", 2, 256, 9, 1, SAME },
     { "vocab", 2, 2, 129280, 1, SAME },
     { "vocab_r1", 2, 1, 152064, 0.6, LIKELY },
-    { "batch70001", 70001, 1, 3, 1, 0 },
+    { "batch70001", 70001, 0, 3, 1, 0 },
     { "misaligned", 9, 2, 61, 1, ODD },
 };
 
