@@ -224,7 +224,7 @@ static const struct row bad[] = {
       .want = UNKNOWN },
     { &cast, "from is halF64 (3); it must be", .n = { 4 }, .u = halF64,
       .want = UNKNOWN },
-    { &cast, "to is halI32 (8); it must be", .n = { 4 }, .t = halI32,
+    { &cast, "to is halU32 (9); it must be", .n = { 4 }, .t = halU32,
       .want = UNKNOWN },
     { &cast, "from is halE4M3 and to is halI8", .n = { 4 }, .t = halI8,
       .u = halE4M3, .want = UNKNOWN },

@@ -298,7 +298,9 @@ static void refused_casts(void **state)
     char *y = b.mem, *x = b.mem + 2048;
 
     (void)state;
-    DTYPE(halopCast(halF32, y, halI32, x, 8, 0), "halopCast: from is halI32");
+    DTYPE(halopCast(halF32, y, halU32, x, 8, 0), "halopCast: from is halU32");
+    DTYPE(halopCast(halE4M3, y, halI32, x, 8, 0),
+          "halopCast: from is halI32 and to is halE4M3");
     DTYPE(halopCast(halI8, y, halE4M3, x, 8, 0),
           "halopCast: from is halE4M3 and to is halI8");
     BAD(halopCast(halE4M3, y, halF32, x + 2, 8, 0), "halopCast: x is");

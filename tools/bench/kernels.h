@@ -44,6 +44,7 @@ struct bench_set {
         struct halopGroupedGemmArgs grouped;
         struct halopMoeCombineArgs combine;
         struct halopSampleArgs pick;
+        struct halopSpeculativeVerifyArgs verify;
     } u;
     struct halopInt4Weights weights;
 

@@ -166,6 +166,32 @@ static halError_t run_sample(const struct bench_set *s)
     return halopSample(&s->u.pick, NULL);
 }
 
+/* type 1: with the draft's logits, at a temperature; 0: greedy */
+static void make_verify(struct bench_set *s)
+{
+    struct halopSpeculativeVerifyArgs *a = &s->u.verify;
+    int64_t batch = s->d[0], vocab = s->d[1], n = s->d[2];
+
+    *a = (struct halopSpeculativeVerifyArgs){ .dtype = s->row->in,
+                                              .batch = batch,
+                                              .n_draft = n,
+                                              .vocab = vocab,
+                                              .seed = 7 };
+    a->target = bench_in(s, s->row->in, batch * (n + 1) * vocab);
+    if (s->row->type) {
+        a->temperature = 0.6f;
+        a->draft = bench_in(s, s->row->in, batch * n * vocab);
+    }
+    a->ids = bench_ids(s, batch * n, vocab, bench_at_spread);
+    a->accepted = bench_out(s, halI32, batch);
+    a->token = bench_out(s, halI32, batch);
+}
+
+static halError_t run_verify(const struct bench_set *s)
+{
+    return halopSpeculativeVerify(&s->u.verify, NULL);
+}
+
 /* ---- the table ------------------------------------------------------- */
 
 #define ROUTER(name, dtype, v2, experts, top_k)                            \
@@ -218,6 +244,9 @@ static halError_t run_sample(const struct bench_set *s)
     CHOICE("topk", "halopTopK", top_k, name, dtype, 0, " k", 4, k)
 #define SAMPLE(name, dtype, type, past) \
     CHOICE("sample", "halopSample", sample, name, dtype, type, " past", 4, past)
+#define VERIFY(name, dtype, type)                                        \
+    CHOICE("speculative_verify", "halopSpeculativeVerify", verify, name, \
+           dtype, type, " n_draft", 2, 2)
 
 const struct bench_row bench_rows_moe[] = {
     ROUTER("v3.f32", halF32, 0, 256, 8),
@@ -255,5 +284,8 @@ const struct bench_row bench_rows_moe[] = {
     SAMPLE("top.f32", halF32, 1, 0),
     SAMPLE("top.bf16", halBF16, 1, 0),
     SAMPLE("penalties.f32", halF32, 2, 256),
+    VERIFY("greedy.f32", halF32, 0),
+    VERIFY("drawn.f32", halF32, 1),
+    VERIFY("drawn.bf16", halBF16, 1),
     { 0 },
 };
