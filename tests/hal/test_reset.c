@@ -37,7 +37,7 @@ static atomic_int is_back;
 static void *sync_event(void *event)
 {
     OK(halEventSynchronize(event));
-    atomic_store(&is_back, 1);
+    atomic_fetch_add(&is_back, 1);
     return NULL;
 }
 
@@ -45,7 +45,7 @@ static void *reset_zero(void *arg)
 {
     (void)arg;
     OK(halDeviceReset());
-    atomic_store(&is_back, atomic_load(&is_back) + 1);
+    atomic_fetch_add(&is_back, 1);
     return NULL;
 }
 
