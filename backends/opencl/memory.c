@@ -44,19 +44,21 @@ static halError_t no_memory(struct opencl_dev *dev, uint64_t size)
 }
 
 /* Makes the driver allocate now, where it would do so at the first use and
- * fail there.  dev->service_lock is held: PoCL's basic device deadlocks when
- * two threads have work on one queue (docs/drivers/opencl.md). */
-static halError_t commit_locked(struct opencl_dev *dev, cl_mem buffer)
+ * fail there.  One thread at a time: PoCL's basic device deadlocks when two
+ * have work on one queue (docs/drivers/opencl.md). */
+static halError_t commit(struct opencl_dev *dev, cl_mem buffer)
 {
     cl_event event = NULL;
     halError_t st = halSuccess;
 
+    pthread_mutex_lock(&dev->service_lock);
     OCL_OR_GOTO(out, st,
                 opencl_cl.EnqueueMigrateMemObjects(
                     dev->service, 1, &buffer,
                     CL_MIGRATE_MEM_OBJECT_CONTENT_UNDEFINED, 0, NULL, &event));
     st = opencl_event_wait(dev, event);
 out:
+    pthread_mutex_unlock(&dev->service_lock);
     if (event)
         opencl_cl.ReleaseEvent(event);
     return st;
@@ -76,7 +78,7 @@ static halError_t alloc_buffer(struct opencl_dev *dev, struct opencl_mem *m,
             code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
         return opencl_fail(code, "clCreateBuffer");
     }
-    st = commit_locked(dev, m->buffer);
+    st = commit(dev, m->buffer);
     if (st != halSuccess)
         opencl_cl.ReleaseMemObject(m->buffer);
     return st;
@@ -113,12 +115,10 @@ halError_t opencl_mem_alloc(struct hal_dev *hal, uint64_t size, int kind,
     m->size_bytes = size;
     m->serial = atomic_fetch_add(&dev->next_serial, 1) + 1;
 
-    pthread_mutex_lock(&dev->service_lock);
     opencl_enter(dev);
     st = kind == HAL_MEM_MANAGED ? alloc_svm(dev, m, size)
                                  : alloc_buffer(dev, m, size);
     opencl_leave(dev);
-    pthread_mutex_unlock(&dev->service_lock);
     if (st != halSuccess) {
         atomic_fetch_sub(&dev->used_bytes, size);
         goto out;

@@ -14,10 +14,9 @@
  * were submitted, from one thread at a time.
  *
  * Locks, in the order in which they are taken: hal_stream's (the core's),
- * kernel->lock, the driver lock of opencl_enter() (recursive), stream->lock,
- * dev->record_lock; dev->service_lock before the driver lock.  None is held
- * while the host waits, save dev->service_lock and the driver lock of drivers
- * that must be serialised.
+ * kernel->lock, the driver lock of opencl_enter() (recursive), stream->lock or
+ * dev->service_lock, dev->record_lock.  None is held while the host waits, save
+ * dev->service_lock and the driver lock of drivers that must be serialised.
  */
 #ifndef BACKENDS_OPENCL_OPENCL_H
 #define BACKENDS_OPENCL_OPENCL_H
