@@ -8,37 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/conf.h"
 #include "tools/bench/kernels.h"
 
 /* Random numbers are made for this much and repeated on the device: making
  * more would take longer than the measuring. */
 #define BASE_BYTES ((size_t)1 << 20)
-
-static size_t element_size(halDtype dtype)
-{
-    switch (dtype) {
-    case halF64:
-    case halI64:
-    case halU64:
-        return 8;
-    case halF32:
-    case halI32:
-    case halU32:
-        return 4;
-    case halF16:
-    case halBF16:
-    case halI16:
-    case halU16:
-        return 2;
-    case halI8:
-    case halU8:
-    case halE4M3:
-    case halE5M2:
-    case halDtypeCount:
-        break;
-    }
-    return 1;
-}
 
 static uint32_t next_random(uint32_t *state)
 {
@@ -60,7 +35,7 @@ static uint32_t float_bits(uint32_t r, unsigned mantissa, unsigned exponent,
 static void fill(uint8_t *to, size_t n, halDtype dtype)
 {
     uint32_t state = 12345;
-    size_t size = element_size(dtype);
+    size_t size = conf_dtype_bytes(dtype);
 
     for (size_t i = 0; i < n; i++) {
         uint32_t r = next_random(&state);
@@ -125,7 +100,7 @@ static void repeat(struct bench_set *s, void *p, size_t size, const void *base,
 
 void *bench_room(struct bench_set *s, halDtype dtype, int64_t count)
 {
-    size_t size = element_size(dtype), n = BASE_BYTES / size;
+    size_t size = conf_dtype_bytes(dtype), n = BASE_BYTES / size;
     void *p = own(s, (double)count * (double)size);
     uint8_t *base;
 
@@ -147,13 +122,13 @@ void *bench_room(struct bench_set *s, halDtype dtype, int64_t count)
 
 void *bench_in(struct bench_set *s, halDtype dtype, int64_t count)
 {
-    s->read += (double)count * (double)element_size(dtype);
+    s->read += (double)count * (double)conf_dtype_bytes(dtype);
     return bench_room(s, dtype, count);
 }
 
 void *bench_out(struct bench_set *s, halDtype dtype, int64_t count)
 {
-    s->written += (double)count * (double)element_size(dtype);
+    s->written += (double)count * (double)conf_dtype_bytes(dtype);
     return bench_room(s, dtype, count);
 }
 
