@@ -24,6 +24,22 @@ halError_t quant_check_shape(const struct quant_product *p)
     return ops_check_sizes(p->op, sizes, 3);
 }
 
+halError_t quant_check_rows(const char *op, halDtype in, int64_t m, int64_t k)
+{
+    const struct ops_size sizes[] = { { "m", m }, { "k", k } };
+    halError_t st = ops_check_dtype(op, "in", in, OPS_FLOATS);
+
+    return st == halSuccess ? ops_check_sizes(op, sizes, 2) : st;
+}
+
+halError_t quant_check_scale(const char *op, halopScale format)
+{
+    if ((unsigned)format <= halopScaleE8M0)
+        return halSuccess;
+    return ops_fail(op, halErrorInvalidValue,
+                    "format is %d; it must be a halopScale", (int)format);
+}
+
 void quant_pair(struct ops_tensor pair[2], const char *name, const void *ptr,
                 uint64_t n_elems, halDtype dtype, unsigned flags)
 {

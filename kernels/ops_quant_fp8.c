@@ -35,9 +35,8 @@ halError_t halopQuantiseFp8(halDtype in, uint8_t *q, void *scale,
     struct ops_call call;
     halError_t st = ops_check_dtype(op, "in", in, OPS_FLOATS);
 
-    if (st == halSuccess && (unsigned)format > halopScaleE8M0)
-        st = ops_fail(op, halErrorInvalidValue,
-                      "format is %d; it must be a halopScale", (int)format);
+    if (st == halSuccess)
+        st = quant_check_scale(op, format);
     if (st == halSuccess)
         st = ops_check_sizes(op, sizes, 2);
     if (st != halSuccess || m == 0 || k == 0)

@@ -13,7 +13,6 @@ halError_t halopQuantiseI8(halDtype in, int8_t *q, float *scale, const void *x,
                            halStream_t stream)
 {
     const char *op = "halopQuantiseI8";
-    const struct ops_size sizes[] = { { "m", m }, { "k", k } };
     const struct ops_tensor tensors[] = {
         { "q", q, ops_count(m, k), halI8, OPS_OUT, NULL },
         { "scale", scale, (uint64_t)m, halF32, OPS_OUT, NULL },
@@ -21,10 +20,8 @@ halError_t halopQuantiseI8(halDtype in, int8_t *q, float *scale, const void *x,
         { "factor", factor, factor ? (uint64_t)k : 0, halF32, OPS_IN, NULL },
     };
     struct ops_call call;
-    halError_t st = ops_check_dtype(op, "in", in, OPS_FLOATS);
+    halError_t st = quant_check_rows(op, in, m, k);
 
-    if (st == halSuccess)
-        st = ops_check_sizes(op, sizes, 2);
     if (st != halSuccess || m == 0 || k == 0)
         return st;
     st = ops_begin(&call, op, tensors, 4, "int8_quantise_%s",

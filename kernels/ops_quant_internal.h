@@ -30,6 +30,9 @@ struct quant_product {
 
 /* m, n and k. */
 halError_t quant_check_shape(const struct quant_product *p);
+/* in, m and k of what quantises rows; and of the format of its scales. */
+halError_t quant_check_rows(const char *op, halDtype in, int64_t m, int64_t k);
+halError_t quant_check_scale(const char *op, halopScale format);
 
 void quant_tensor(struct quant_product *p, const char *name, const void *ptr,
                   uint64_t n_elems, halDtype dtype);

@@ -5,15 +5,6 @@
 
 #define BLOCK 128
 
-/* What both ask of their arguments before the tensors. */
-static halError_t check(const char *op, halDtype in, int64_t m, int64_t k)
-{
-    const struct ops_size sizes[] = { { "m", m }, { "k", k } };
-    halError_t st = ops_check_dtype(op, "in", in, OPS_FLOATS);
-
-    return st == halSuccess ? ops_check_sizes(op, sizes, 2) : st;
-}
-
 halError_t halopSwiGLUQuantiseFp8(halDtype in, uint8_t *q, void *scale,
                                   halopScale format, const void *gate,
                                   const void *up, int64_t m, int64_t k,
@@ -32,11 +23,10 @@ halError_t halopSwiGLUQuantiseFp8(halDtype in, uint8_t *q, void *scale,
         { "up", up, all, in, OPS_IN, NULL },
     };
     struct ops_call call;
-    halError_t st = check(op, in, m, k);
+    halError_t st = quant_check_rows(op, in, m, k);
 
-    if (st == halSuccess && (unsigned)format > halopScaleE8M0)
-        st = ops_fail(op, halErrorInvalidValue,
-                      "format is %d; it must be a halopScale", (int)format);
+    if (st == halSuccess)
+        st = quant_check_scale(op, format);
     if (st != halSuccess || m == 0 || k == 0)
         return st;
     st = ops_begin(&call, op, tensors, 5, "fp8_swiglu_%s", ops_dtype_name(in));
@@ -61,7 +51,7 @@ halError_t halopSwiGLUQuantiseI8(halDtype in, int8_t *q, float *scale,
         { "up", up, all, in, OPS_IN, NULL },
     };
     struct ops_call call;
-    halError_t st = check(op, in, m, k);
+    halError_t st = quant_check_rows(op, in, m, k);
 
     if (st != halSuccess || m == 0 || k == 0)
         return st;

@@ -37,6 +37,24 @@ void kq_judge(struct conf *c, const struct kx_tensor *y, const double *want,
               const double *mag, int64_t m, int64_t n, int64_t k,
               double extra_terms);
 
+/* ---- refusals --------------------------------------------------------- */
+
+#define KQ_BAD(call)   CONF_FAILS(c, halErrorInvalidValue, call)
+#define KQ_DTYPE(call) CONF_FAILS(c, halErrorNotSupported, call)
+
+/* Bytes of a buffer of 4096 f32 and the zone behind it. */
+#define KQ_END (16384 + 4096)
+
+/* Both products must refuse `bad`: `good` but for one field, two variables of
+ * the caller. */
+#define KQ_WITH(gemm, gemv, field, value) \
+    do {                                  \
+        bad = good;                       \
+        bad.field = (value);              \
+        KQ_BAD(gemm(&bad, NULL));         \
+        KQ_BAD(gemv(&bad, NULL));         \
+    } while (0)
+
 /* ---- one function for each file of cases ------------------------------ */
 
 void kq_cases_cast(struct conf_list *list);

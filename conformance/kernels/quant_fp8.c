@@ -199,39 +199,34 @@ static void run_product(struct conf *c)
 
 /* ---- refusals ---------------------------------------------------------- */
 
-#define BAD(call)   CONF_FAILS(c, halErrorInvalidValue, call)
-#define DTYPE(call) CONF_FAILS(c, halErrorNotSupported, call)
-
-/* Of a buffer of 4096 f32 and the zone behind it. */
-#define END (16384 + 4096)
-
 static void refuse(struct conf *c)
 {
     struct kx_tensor x = kx_normal(c, halF32, 4096, 1, 0);
     struct kx_tensor y = kx_output(c, halF32, 4096, 0);
     void *before = kx_snapshot(c, &y.buf), *o = y.buf.mem, *a = x.buf.mem;
-    void *o2 = (char *)o + 8192, *small = (char *)a + END - 8;
+    void *o2 = (char *)o + 8192, *small = (char *)a + KQ_END - 8;
 
-    BAD(halopQuantiseFp8(halF32, NULL, o2, halopScaleF32, a, 2, 256, NULL));
-    BAD(halopQuantiseFp8(halF32, o, NULL, halopScaleF32, a, 2, 256, NULL));
-    BAD(halopQuantiseFp8(halF32, o, o2, halopScaleF32, NULL, 2, 256, NULL));
-    BAD(halopQuantiseFp8(halF32, o, o, halopScaleF32, a, 2, 256, NULL));
-    BAD(halopQuantiseFp8(halF32, o, o2, (halopScale)3, a, 2, 256, NULL));
-    BAD(halopQuantiseFp8(halF32, o, o2, halopScaleF32, a, -2, 256, NULL));
-    BAD(halopQuantiseFp8(halF32, o, o2, halopScaleF32, a, 2, INT64_MAX, NULL));
-    BAD(halopQuantiseFp8(halF32, o, o2, halopScaleF32, a, 33, 256, NULL));
-    BAD(halopQuantiseFp8(halF32, o, (char *)o2 + 1, halopScaleF32, a, 2, 256,
-                         NULL)); /* misaligned scales */
-    BAD(halopQuantiseFp8(halF32, o, (char *)o + END - 4, halopScaleF32, a, 2,
-                         256, NULL)); /* too few scales */
-    DTYPE(halopQuantiseFp8(halE4M3, o, o2, halopScaleF32, a, 2, 256, NULL));
-    BAD(halopDequantiseFp8(halF32, NULL, a, a, 4, 256, NULL));
-    BAD(halopDequantiseFp8(halF32, o, NULL, a, 4, 256, NULL));
-    BAD(halopDequantiseFp8(halF32, o, a, NULL, 4, 256, NULL));
-    BAD(halopDequantiseFp8(halF32, o, a, (float *)small, 4, 384, NULL));
-    BAD(halopDequantiseFp8(halF32, o, a, a, 4, -256, NULL));
-    BAD(halopDequantiseFp8(halF32, o, a, o, 4, 256, NULL));
-    DTYPE(halopDequantiseFp8(halI8, o, a, a, 4, 256, NULL));
+    KQ_BAD(halopQuantiseFp8(halF32, NULL, o2, halopScaleF32, a, 2, 256, NULL));
+    KQ_BAD(halopQuantiseFp8(halF32, o, NULL, halopScaleF32, a, 2, 256, NULL));
+    KQ_BAD(halopQuantiseFp8(halF32, o, o2, halopScaleF32, NULL, 2, 256, NULL));
+    KQ_BAD(halopQuantiseFp8(halF32, o, o, halopScaleF32, a, 2, 256, NULL));
+    KQ_BAD(halopQuantiseFp8(halF32, o, o2, (halopScale)3, a, 2, 256, NULL));
+    KQ_BAD(halopQuantiseFp8(halF32, o, o2, halopScaleF32, a, -2, 256, NULL));
+    KQ_BAD(
+        halopQuantiseFp8(halF32, o, o2, halopScaleF32, a, 2, INT64_MAX, NULL));
+    KQ_BAD(halopQuantiseFp8(halF32, o, o2, halopScaleF32, a, 33, 256, NULL));
+    KQ_BAD(halopQuantiseFp8(halF32, o, (char *)o2 + 1, halopScaleF32, a, 2, 256,
+                            NULL)); /* misaligned scales */
+    KQ_BAD(halopQuantiseFp8(halF32, o, (char *)o + KQ_END - 4, halopScaleF32, a,
+                            2, 256, NULL)); /* too few scales */
+    KQ_DTYPE(halopQuantiseFp8(halE4M3, o, o2, halopScaleF32, a, 2, 256, NULL));
+    KQ_BAD(halopDequantiseFp8(halF32, NULL, a, a, 4, 256, NULL));
+    KQ_BAD(halopDequantiseFp8(halF32, o, NULL, a, 4, 256, NULL));
+    KQ_BAD(halopDequantiseFp8(halF32, o, a, NULL, 4, 256, NULL));
+    KQ_BAD(halopDequantiseFp8(halF32, o, a, (float *)small, 4, 384, NULL));
+    KQ_BAD(halopDequantiseFp8(halF32, o, a, a, 4, -256, NULL));
+    KQ_BAD(halopDequantiseFp8(halF32, o, a, o, 4, 256, NULL));
+    KQ_DTYPE(halopDequantiseFp8(halI8, o, a, a, 4, 256, NULL));
 
     struct halopGemmFp8Args good = { .out = halF32,
                                      .y = o,
@@ -243,14 +238,8 @@ static void refuse(struct conf *c)
                                      .n = 4,
                                      .k = 300 },
                             bad;
-#define WITH(field, value)             \
-    do {                               \
-        bad = good;                    \
-        bad.field = (value);           \
-        BAD(halopGemmFp8(&bad, NULL)); \
-        BAD(halopGemvFp8(&bad, NULL)); \
-    } while (0)
-    BAD(halopGemmFp8(NULL, NULL));
+#define WITH(field, value) KQ_WITH(halopGemmFp8, halopGemvFp8, field, value)
+    KQ_BAD(halopGemmFp8(NULL, NULL));
     WITH(y, NULL);
     WITH(x, NULL);
     WITH(x_scale, NULL);
@@ -263,12 +252,12 @@ static void refuse(struct conf *c)
     WITH(x_scale, (float *)small); /* 3 rows of 3 blocks do not fit there */
     WITH(w_scale, (float *)small);
     WITH(w_scale, (float *)((char *)a + 2));
-    WITH(bias, (float *)((char *)a + END - 12));
+    WITH(bias, (float *)((char *)a + KQ_END - 12));
     WITH(y, a);
 #undef WITH
     bad = good;
     bad.out = halE4M3;
-    DTYPE(halopGemmFp8(&bad, NULL));
+    KQ_DTYPE(halopGemmFp8(&bad, NULL));
     bad = good;
     bad.m = 0;
     CONF_OK(c, halopGemmFp8(&bad, NULL));

@@ -112,11 +112,6 @@ static void run_product(struct conf *c)
     kx_intact(c, &w);
 }
 
-#define BAD(call)   CONF_FAILS(c, halErrorInvalidValue, call)
-#define DTYPE(call) CONF_FAILS(c, halErrorNotSupported, call)
-/* Of a buffer of 4096 f32 and the zone behind it. */
-#define END (16384 + 4096)
-
 static void refuse(struct conf *c)
 {
     struct kx_tensor x = kx_normal(c, halF32, 4096, 1, 0);
@@ -126,16 +121,16 @@ static void refuse(struct conf *c)
     for (int t = 0; t < KX_COUNT(types); t++) {
         halopGguf type = types[t].type;
         int64_t k = types[t].elems;
-        char *small = (char *)a + END - types[t].bytes + 1;
+        char *small = (char *)a + KQ_END - types[t].bytes + 1;
 
-        BAD(halopDequantiseGguf(type, halF32, NULL, a, 2, k, NULL));
-        BAD(halopDequantiseGguf(type, halF32, o, NULL, 2, k, NULL));
-        BAD(halopDequantiseGguf(type, halF32, o, a, 2, k + 1, NULL));
-        BAD(halopDequantiseGguf(type, halF32, o, a, 2, k - 16, NULL));
-        BAD(halopDequantiseGguf(type, halF32, o, small, 1, k, NULL));
-        BAD(halopDequantiseGguf(type, halF32, o, a, -2, k, NULL));
-        BAD(halopDequantiseGguf(type, halF32, o, o, 2, k, NULL));
-        DTYPE(halopDequantiseGguf(type, halU8, o, a, 2, k, NULL));
+        KQ_BAD(halopDequantiseGguf(type, halF32, NULL, a, 2, k, NULL));
+        KQ_BAD(halopDequantiseGguf(type, halF32, o, NULL, 2, k, NULL));
+        KQ_BAD(halopDequantiseGguf(type, halF32, o, a, 2, k + 1, NULL));
+        KQ_BAD(halopDequantiseGguf(type, halF32, o, a, 2, k - 16, NULL));
+        KQ_BAD(halopDequantiseGguf(type, halF32, o, small, 1, k, NULL));
+        KQ_BAD(halopDequantiseGguf(type, halF32, o, a, -2, k, NULL));
+        KQ_BAD(halopDequantiseGguf(type, halF32, o, o, 2, k, NULL));
+        KQ_DTYPE(halopDequantiseGguf(type, halU8, o, a, 2, k, NULL));
 
         struct halopGemmGgufArgs good = { .type = type,
                                           .in = halF32,
@@ -147,13 +142,7 @@ static void refuse(struct conf *c)
                                           .n = 3,
                                           .k = k },
                                  bad;
-#define WITH(field, value)              \
-    do {                                \
-        bad = good;                     \
-        bad.field = (value);            \
-        BAD(halopGemmGguf(&bad, NULL)); \
-        BAD(halopGemvGguf(&bad, NULL)); \
-    } while (0)
+#define WITH(field, value) KQ_WITH(halopGemmGguf, halopGemvGguf, field, value)
         WITH(y, NULL);
         WITH(x, NULL);
         WITH(w, NULL);
@@ -162,20 +151,20 @@ static void refuse(struct conf *c)
         WITH(k, k + 16);
         WITH(m, -1);
         WITH(n, 1 << 20);
-        WITH(bias, (float *)((char *)a + END - 8));
+        WITH(bias, (float *)((char *)a + KQ_END - 8));
         WITH(y, a);
 #undef WITH
         bad = good;
         bad.in = halE4M3;
-        DTYPE(halopGemmGguf(&bad, NULL));
+        KQ_DTYPE(halopGemmGguf(&bad, NULL));
         bad = good;
         bad.out = halI32;
-        DTYPE(halopGemmGguf(&bad, NULL));
+        KQ_DTYPE(halopGemmGguf(&bad, NULL));
     }
-    BAD(halopGemmGguf(NULL, NULL));
-    DTYPE(halopDequantiseGguf((halopGguf)3, halF32, o, a, 2, 256, NULL));
-    DTYPE(halopDequantiseGguf((halopGguf)-1, halF32, o, a, 2, 256, NULL));
-    DTYPE(halopDequantiseGguf((halopGguf)99, halF32, o, a, 2, 256, NULL));
+    KQ_BAD(halopGemmGguf(NULL, NULL));
+    KQ_DTYPE(halopDequantiseGguf((halopGguf)3, halF32, o, a, 2, 256, NULL));
+    KQ_DTYPE(halopDequantiseGguf((halopGguf)-1, halF32, o, a, 2, 256, NULL));
+    KQ_DTYPE(halopDequantiseGguf((halopGguf)99, halF32, o, a, 2, 256, NULL));
     kx_untouched(c, &y.buf, before);
     kx_intact(c, &x);
 }

@@ -135,17 +135,12 @@ static void run_product(struct conf *c)
     kx_intact(c, &t.scales);
 }
 
-#define BAD(call)   CONF_FAILS(c, halErrorInvalidValue, call)
-#define DTYPE(call) CONF_FAILS(c, halErrorNotSupported, call)
-/* Of a buffer of 4096 f32 and the zone behind it. */
-#define END (16384 + 4096)
-
 static void refuse(struct conf *c)
 {
     struct kx_tensor x = kx_normal(c, halF32, 4096, 1, 0);
     struct kx_tensor y = kx_output(c, halF32, 4096, 0);
     void *before = kx_snapshot(c, &y.buf), *o = y.buf.mem, *a = x.buf.mem;
-    char *small = (char *)a + END - 4;
+    char *small = (char *)a + KQ_END - 4;
     struct halopInt4Weights good = { .layout = halopInt4Gptq,
                                      .qweight = a,
                                      .qzeros = a,
@@ -163,15 +158,15 @@ static void refuse(struct conf *c)
                                       .m = 3 },
                              wrong;
 
-#define WITH(field, value)                               \
-    do {                                                 \
-        bad = good;                                      \
-        bad.field = (value);                             \
-        wrong = args;                                    \
-        wrong.w = &bad;                                  \
-        BAD(halopGemmInt4(&wrong, NULL));                \
-        BAD(halopGemvInt4(&wrong, NULL));                \
-        BAD(halopDequantiseInt4(halF32, o, &bad, NULL)); \
+#define WITH(field, value)                                  \
+    do {                                                    \
+        bad = good;                                         \
+        bad.field = (value);                                \
+        wrong = args;                                       \
+        wrong.w = &bad;                                     \
+        KQ_BAD(halopGemmInt4(&wrong, NULL));                \
+        KQ_BAD(halopGemvInt4(&wrong, NULL));                \
+        KQ_BAD(halopDequantiseInt4(halF32, o, &bad, NULL)); \
     } while (0)
     WITH(layout, (halopInt4)3);
     WITH(layout, halopInt4Awq); /* with a g_idx */
@@ -192,15 +187,15 @@ static void refuse(struct conf *c)
     WITH(group_size, -2);
     WITH(qweight, o);
 #undef WITH
-    BAD(halopGemmInt4(NULL, NULL));
-    BAD(halopDequantiseInt4(halF32, o, NULL, NULL));
-    BAD(halopDequantiseInt4(halF32, NULL, &good, NULL));
-    DTYPE(halopDequantiseInt4(halE4M3, o, &good, NULL));
-#define WITH(field, value)                \
-    do {                                  \
-        wrong = args;                     \
-        wrong.field = (value);            \
-        BAD(halopGemmInt4(&wrong, NULL)); \
+    KQ_BAD(halopGemmInt4(NULL, NULL));
+    KQ_BAD(halopDequantiseInt4(halF32, o, NULL, NULL));
+    KQ_BAD(halopDequantiseInt4(halF32, NULL, &good, NULL));
+    KQ_DTYPE(halopDequantiseInt4(halE4M3, o, &good, NULL));
+#define WITH(field, value)                   \
+    do {                                     \
+        wrong = args;                        \
+        wrong.field = (value);               \
+        KQ_BAD(halopGemmInt4(&wrong, NULL)); \
     } while (0)
     WITH(w, NULL);
     WITH(x, NULL);
@@ -211,7 +206,7 @@ static void refuse(struct conf *c)
 #undef WITH
     wrong = args;
     wrong.in = halI8;
-    DTYPE(halopGemmInt4(&wrong, NULL));
+    KQ_DTYPE(halopGemmInt4(&wrong, NULL));
     kx_untouched(c, &y.buf, before);
     kx_intact(c, &x);
 }

@@ -194,37 +194,32 @@ static void run_product(struct conf *c)
 
 /* ---- refusals ---------------------------------------------------------- */
 
-#define BAD(call)   CONF_FAILS(c, halErrorInvalidValue, call)
-#define DTYPE(call) CONF_FAILS(c, halErrorNotSupported, call)
-/* Of a buffer of 4096 f32 and the zone behind it. */
-#define END (16384 + 4096)
-
 static void refuse(struct conf *c)
 {
     struct kx_tensor x = kx_normal(c, halF32, 4096, 1, 0);
     struct kx_tensor y = kx_output(c, halF32, 4096, 0);
     void *before = kx_snapshot(c, &y.buf), *o = y.buf.mem, *a = x.buf.mem;
     float *s = (float *)((char *)o + 8192);
-    float *small = (float *)((char *)a + END - 8);
+    float *small = (float *)((char *)a + KQ_END - 8);
 
-    BAD(halopQuantiseI8(halF32, NULL, s, a, NULL, 2, 256, NULL));
-    BAD(halopQuantiseI8(halF32, o, NULL, a, NULL, 2, 256, NULL));
-    BAD(halopQuantiseI8(halF32, o, s, NULL, NULL, 2, 256, NULL));
-    BAD(halopQuantiseI8(halF32, o, s, a, small, 2, 256, NULL));
-    BAD(halopQuantiseI8(halF32, o, o, a, NULL, 2, 256, NULL));
-    BAD(halopQuantiseI8(halF32, o, s, a, NULL, -2, 256, NULL));
-    BAD(halopQuantiseI8(halF32, o, s, a, NULL, 33, 256, NULL));
-    DTYPE(halopQuantiseI8(halI8, o, s, a, NULL, 2, 256, NULL));
-    BAD(halopQuantiseI8Static(halF32, o, a, 0, 0, 64, NULL));
-    BAD(halopQuantiseI8Static(halF32, o, a, -1, 0, 64, NULL));
-    BAD(halopQuantiseI8Static(halF32, o, a, NAN, 0, 64, NULL));
-    BAD(halopQuantiseI8Static(halF32, o, a, INFINITY, 0, 64, NULL));
-    BAD(halopQuantiseI8Static(halF32, o, a, 1, 128, 64, NULL));
-    BAD(halopQuantiseI8Static(halF32, o, a, 1, -129, 64, NULL));
-    BAD(halopQuantiseI8Static(halF32, NULL, a, 1, 0, 64, NULL));
-    BAD(halopQuantiseI8Static(halF32, o, NULL, 1, 0, 64, NULL));
-    BAD(halopQuantiseI8Static(halF32, o, a, 1, 0, -1, NULL));
-    DTYPE(halopQuantiseI8Static(halF64, o, a, 1, 0, 64, NULL));
+    KQ_BAD(halopQuantiseI8(halF32, NULL, s, a, NULL, 2, 256, NULL));
+    KQ_BAD(halopQuantiseI8(halF32, o, NULL, a, NULL, 2, 256, NULL));
+    KQ_BAD(halopQuantiseI8(halF32, o, s, NULL, NULL, 2, 256, NULL));
+    KQ_BAD(halopQuantiseI8(halF32, o, s, a, small, 2, 256, NULL));
+    KQ_BAD(halopQuantiseI8(halF32, o, o, a, NULL, 2, 256, NULL));
+    KQ_BAD(halopQuantiseI8(halF32, o, s, a, NULL, -2, 256, NULL));
+    KQ_BAD(halopQuantiseI8(halF32, o, s, a, NULL, 33, 256, NULL));
+    KQ_DTYPE(halopQuantiseI8(halI8, o, s, a, NULL, 2, 256, NULL));
+    KQ_BAD(halopQuantiseI8Static(halF32, o, a, 0, 0, 64, NULL));
+    KQ_BAD(halopQuantiseI8Static(halF32, o, a, -1, 0, 64, NULL));
+    KQ_BAD(halopQuantiseI8Static(halF32, o, a, NAN, 0, 64, NULL));
+    KQ_BAD(halopQuantiseI8Static(halF32, o, a, INFINITY, 0, 64, NULL));
+    KQ_BAD(halopQuantiseI8Static(halF32, o, a, 1, 128, 64, NULL));
+    KQ_BAD(halopQuantiseI8Static(halF32, o, a, 1, -129, 64, NULL));
+    KQ_BAD(halopQuantiseI8Static(halF32, NULL, a, 1, 0, 64, NULL));
+    KQ_BAD(halopQuantiseI8Static(halF32, o, NULL, 1, 0, 64, NULL));
+    KQ_BAD(halopQuantiseI8Static(halF32, o, a, 1, 0, -1, NULL));
+    KQ_DTYPE(halopQuantiseI8Static(halF64, o, a, 1, 0, 64, NULL));
 
     struct halopGemmI8Args good = { .out = halF32,
                                     .y = o,
@@ -236,14 +231,8 @@ static void refuse(struct conf *c)
                                     .n = 4,
                                     .k = 300 },
                            bad;
-#define WITH(field, value)            \
-    do {                              \
-        bad = good;                   \
-        bad.field = (value);          \
-        BAD(halopGemmI8(&bad, NULL)); \
-        BAD(halopGemvI8(&bad, NULL)); \
-    } while (0)
-    BAD(halopGemmI8(NULL, NULL));
+#define WITH(field, value) KQ_WITH(halopGemmI8, halopGemvI8, field, value)
+    KQ_BAD(halopGemmI8(NULL, NULL));
     WITH(y, NULL);
     WITH(x, NULL);
     WITH(w, NULL);
@@ -261,7 +250,7 @@ static void refuse(struct conf *c)
 #undef WITH
     bad = good;
     bad.out = halI8;
-    DTYPE(halopGemmI8(&bad, NULL));
+    KQ_DTYPE(halopGemmI8(&bad, NULL));
     kx_untouched(c, &y.buf, before);
     kx_intact(c, &x);
 }

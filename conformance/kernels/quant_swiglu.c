@@ -203,9 +203,6 @@ static void run(struct conf *c)
 
 /* ---- refusals ----------------------------------------------------------- */
 
-#define BAD(call)   CONF_FAILS(c, halErrorInvalidValue, call)
-#define DTYPE(call) CONF_FAILS(c, halErrorNotSupported, call)
-
 static void refuse_fp8(struct conf *c)
 {
     struct kx_bench b = kx_bench(c);
@@ -214,28 +211,28 @@ static void refuse_fp8(struct conf *c)
 
 #define FP8(q_, s_, format, gate, up, m, k) \
     halopSwiGLUQuantiseFp8(halF32, q_, s_, format, gate, up, m, k, NULL)
-    BAD(FP8(NULL, s, halopScaleF32, a, a, 2, 256));
-    BAD(FP8(q, NULL, halopScaleF32, a, a, 2, 256));
-    BAD(FP8(q, s, halopScaleF32, NULL, a, 2, 256));
-    BAD(FP8(q, s, halopScaleF32, a, NULL, 2, 256));
-    BAD(FP8(q, s, (halopScale)3, a, a, 2, 256));
-    BAD(FP8(q, s, (halopScale)-1, a, a, 2, 256));
-    BAD(FP8(q, s, halopScaleF32, a, a, -2, 256));
-    BAD(FP8(q, s, halopScaleF32, a, a, 2, -256));
-    BAD(FP8(q, s, halopScaleF32, a, a, 2, INT64_MAX));
-    BAD(FP8(q, s, halopScaleF32, a, a, INT32_MAX, INT32_MAX));
-    BAD(FP8(q, s, halopScaleF32, a, a, 33, 256)); /* beyond the inputs */
-    BAD(FP8(q, q, halopScaleF32, a, a, 2, 256));
-    BAD(FP8(q, s, halopScaleF32, q, a, 2, 256));
-    BAD(FP8(q, s, halopScaleE8M0, a, s, 2, 256));
-    BAD(FP8(q, (char *)s + 1, halopScalePow2, a, a, 2, 256));
-    BAD(FP8(q, s, halopScaleF32, (char *)a + 2, a, 2, 256));
-    BAD(FP8(q, s, halopScaleF32, a, (char *)a + 1, 2, 256));
-    BAD(FP8(q, kx_at(&b.out, 8192 + 4096 - 4), halopScaleF32, a, a, 2, 256));
-    DTYPE(halopSwiGLUQuantiseFp8(halE4M3, q, s, halopScaleF32, a, a, 2, 256,
-                                 NULL));
-    DTYPE(halopSwiGLUQuantiseFp8((halDtype)99, q, s, halopScaleF32, a, a, 2,
-                                 256, NULL));
+    KQ_BAD(FP8(NULL, s, halopScaleF32, a, a, 2, 256));
+    KQ_BAD(FP8(q, NULL, halopScaleF32, a, a, 2, 256));
+    KQ_BAD(FP8(q, s, halopScaleF32, NULL, a, 2, 256));
+    KQ_BAD(FP8(q, s, halopScaleF32, a, NULL, 2, 256));
+    KQ_BAD(FP8(q, s, (halopScale)3, a, a, 2, 256));
+    KQ_BAD(FP8(q, s, (halopScale)-1, a, a, 2, 256));
+    KQ_BAD(FP8(q, s, halopScaleF32, a, a, -2, 256));
+    KQ_BAD(FP8(q, s, halopScaleF32, a, a, 2, -256));
+    KQ_BAD(FP8(q, s, halopScaleF32, a, a, 2, INT64_MAX));
+    KQ_BAD(FP8(q, s, halopScaleF32, a, a, INT32_MAX, INT32_MAX));
+    KQ_BAD(FP8(q, s, halopScaleF32, a, a, 33, 256)); /* beyond the inputs */
+    KQ_BAD(FP8(q, q, halopScaleF32, a, a, 2, 256));
+    KQ_BAD(FP8(q, s, halopScaleF32, q, a, 2, 256));
+    KQ_BAD(FP8(q, s, halopScaleE8M0, a, s, 2, 256));
+    KQ_BAD(FP8(q, (char *)s + 1, halopScalePow2, a, a, 2, 256));
+    KQ_BAD(FP8(q, s, halopScaleF32, (char *)a + 2, a, 2, 256));
+    KQ_BAD(FP8(q, s, halopScaleF32, a, (char *)a + 1, 2, 256));
+    KQ_BAD(FP8(q, kx_at(&b.out, 8192 + 4096 - 4), halopScaleF32, a, a, 2, 256));
+    KQ_DTYPE(halopSwiGLUQuantiseFp8(halE4M3, q, s, halopScaleF32, a, a, 2, 256,
+                                    NULL));
+    KQ_DTYPE(halopSwiGLUQuantiseFp8((halDtype)99, q, s, halopScaleF32, a, a, 2,
+                                    256, NULL));
     CONF_OK(c, FP8(q, s, halopScaleF32, a, a, 0, 256));
     CONF_OK(c, FP8(q, s, halopScaleF32, a, a, 2, 0));
 #undef FP8
@@ -251,20 +248,20 @@ static void refuse_int8(struct conf *c)
 
 #define INT8(q_, s_, gate, up, m, k) \
     halopSwiGLUQuantiseI8(halF32, q_, s_, gate, up, m, k, NULL)
-    BAD(INT8(NULL, s, a, a, 2, 256));
-    BAD(INT8(q, NULL, a, a, 2, 256));
-    BAD(INT8(q, s, NULL, a, 2, 256));
-    BAD(INT8(q, s, a, NULL, 2, 256));
-    BAD(INT8(q, s, a, a, -2, 256));
-    BAD(INT8(q, s, a, a, 2, INT64_MIN));
-    BAD(INT8(q, s, a, a, INT32_MAX, 4));
-    BAD(INT8(q, s, a, a, 33, 256));
-    BAD(INT8(q, (float *)(void *)q, a, a, 2, 256));
-    BAD(INT8(q, s, s, a, 2, 256));
-    BAD(INT8(q, s, a, q, 2, 256));
-    BAD(INT8(q, kx_at(&b.out, 4098), a, a, 2, 256));
-    BAD(INT8(q, s, a, (char *)a + 3, 2, 256));
-    DTYPE(halopSwiGLUQuantiseI8(halI8, q, s, a, a, 2, 256, NULL));
+    KQ_BAD(INT8(NULL, s, a, a, 2, 256));
+    KQ_BAD(INT8(q, NULL, a, a, 2, 256));
+    KQ_BAD(INT8(q, s, NULL, a, 2, 256));
+    KQ_BAD(INT8(q, s, a, NULL, 2, 256));
+    KQ_BAD(INT8(q, s, a, a, -2, 256));
+    KQ_BAD(INT8(q, s, a, a, 2, INT64_MIN));
+    KQ_BAD(INT8(q, s, a, a, INT32_MAX, 4));
+    KQ_BAD(INT8(q, s, a, a, 33, 256));
+    KQ_BAD(INT8(q, (float *)(void *)q, a, a, 2, 256));
+    KQ_BAD(INT8(q, s, s, a, 2, 256));
+    KQ_BAD(INT8(q, s, a, q, 2, 256));
+    KQ_BAD(INT8(q, kx_at(&b.out, 4098), a, a, 2, 256));
+    KQ_BAD(INT8(q, s, a, (char *)a + 3, 2, 256));
+    KQ_DTYPE(halopSwiGLUQuantiseI8(halI8, q, s, a, a, 2, 256, NULL));
     CONF_OK(c, INT8(q, s, a, a, 0, 256));
     CONF_OK(c, INT8(q, s, a, a, 2, 0));
 #undef INT8
