@@ -327,12 +327,8 @@ static int read_history(struct conf_run *run)
     return 0;
 }
 
-static void release(struct conf_run *run)
+void conf_run_forget(struct conf_run *run)
 {
-    if (run->history)
-        conf_results_release(run->history);
-    free(run->history);
-    conf_settle_close(run);
     for (int i = 0; i < run->n_targets; i++) {
         struct conf_target *t = &run->targets[i];
 
@@ -342,9 +338,19 @@ static void release(struct conf_run *run)
         }
         free(t->results);
         free(t->queue);
-        free(t->devices);
     }
     free(run->targets);
+}
+
+static void release(struct conf_run *run)
+{
+    if (run->history)
+        conf_results_release(run->history);
+    free(run->history);
+    conf_settle_close(run);
+    for (int i = 0; i < run->n_targets; i++)
+        free(run->targets[i].devices);
+    conf_run_forget(run);
     free(run->cases);
 }
 

@@ -337,10 +337,9 @@ void golden_judge_values(struct golden_run *r, const struct golden_value *v,
                  slack ? slack->mag : NULL, t->n / n, n, &b);
 }
 
-void golden_judge_exact(struct golden_run *r, const struct golden_value *v,
-                        const struct gt *t)
+void golden_judge_codes(struct golden_run *r, const struct golden_value *v,
+                        const struct gt *t, const double *want)
 {
-    double *want = golden_doubles(r, v);
     const void *got = gt_fetch(r, t);
 
     need_same_count(r, v, t);
@@ -354,6 +353,12 @@ void golden_judge_exact(struct golden_run *r, const struct golden_value *v,
                        v->name, (long long)i, g, want[i]);
     }
     conf_check(r->c, 1, "%s", v->name);
+}
+
+void golden_judge_exact(struct golden_run *r, const struct golden_value *v,
+                        const struct gt *t)
+{
+    golden_judge_codes(r, v, t, golden_doubles(r, v));
 }
 
 void golden_judge(struct golden_run *r, const struct golden_value *v,

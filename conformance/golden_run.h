@@ -113,6 +113,9 @@ void golden_judge(struct golden_run *r, const struct golden_value *v,
 void golden_judge_values(struct golden_run *r, const struct golden_value *v,
                          const struct gt *t, const double *want,
                          const struct golden_slack *slack);
+/* Bit for bit, any NaN being any other: `want`, or the pack's own values. */
+void golden_judge_codes(struct golden_run *r, const struct golden_value *v,
+                        const struct gt *t, const double *want);
 void golden_judge_exact(struct golden_run *r, const struct golden_value *v,
                         const struct gt *t);
 void *gt_fetch(struct golden_run *r, const struct gt *t);

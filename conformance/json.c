@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json.c - what the readers of JSON share. */
+/* json.c - what the readers and the writers of JSON share. */
 #include "conformance/json.h"
 
 #include <math.h>
@@ -44,4 +44,15 @@ int conf_json_refuse(char error[CONF_RESULTS_ERROR], const char *format, ...)
     va_end(ap);
     conf_clean(error); /* what it quotes goes to a terminal */
     return -1;
+}
+
+char *conf_json_line(cJSON *root)
+{
+    char *text = cJSON_Print(root), *line = NULL;
+
+    cJSON_Delete(root);
+    if (text && asprintf(&line, "%s\n", text) < 0)
+        line = NULL;
+    cJSON_free(text);
+    return line;
 }

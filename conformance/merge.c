@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conformance/results.h"
-#include "conformance/runner.h"
+#include "conformance/json.h"
 
 struct merge {
     struct conf_results *in;
@@ -210,7 +209,6 @@ static char *join(struct merge *m)
     static const char *const copied[] = { "schema", "version", "started",
                                           "seed",   "plan",    "environment" };
     cJSON *root = cJSON_CreateObject(), *devices, *summary, *cases, *from;
-    char *text, *line = NULL;
     double seconds = 0;
 
     for (size_t i = 0; i < sizeof copied / sizeof *copied; i++)
@@ -240,12 +238,7 @@ static char *join(struct merge *m)
             cJSON_AddItemReferenceToArray(cases, m->all[k]->item);
         add_device(m, devices, summary, i, k);
     }
-    text = cJSON_Print(root);
-    cJSON_Delete(root);
-    if (text && asprintf(&line, "%s\n", text) < 0)
-        line = NULL;
-    cJSON_free(text);
-    return line;
+    return conf_json_line(root);
 }
 
 /* What was joined is read again as any report would be: whole, or refused. */

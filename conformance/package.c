@@ -14,7 +14,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "conformance/runner.h"
+#include "conformance/json.h"
 
 /* The stock kernels, as they are embedded. */
 extern const unsigned char hal_stock_halbin[], hal_stock_halbin_end[];
@@ -129,7 +129,6 @@ static void add_golden(cJSON *root, const struct conf_settings *set)
 static char *manifest_text(const struct conf_run *run, struct package *p)
 {
     cJSON *root = cJSON_CreateObject(), *devices;
-    char *text, *line = NULL;
 
     cJSON_AddStringToObject(root, "schema", CONF_PACKAGE_SCHEMA);
     cJSON_AddStringToObject(root, "started", run->started);
@@ -149,12 +148,7 @@ static char *manifest_text(const struct conf_run *run, struct package *p)
     }
     cJSON_AddItemToObject(root, "files", p->files);
     p->files = NULL;
-    text = cJSON_Print(root);
-    cJSON_Delete(root);
-    if (text && asprintf(&line, "%s\n", text) < 0)
-        line = NULL;
-    cJSON_free(text);
-    return line;
+    return conf_json_line(root);
 }
 
 /* ---- writing ------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/json.h"
 #include "conformance/mutant.h"
 #include "conformance/runner.h"
 
@@ -130,17 +131,6 @@ static void add_plan(cJSON *root, const struct conf_run *run)
     }
 }
 
-static char *print_and_delete(cJSON *root)
-{
-    char *text = cJSON_Print(root), *line = NULL;
-
-    cJSON_Delete(root);
-    if (text && asprintf(&line, "%s\n", text) < 0)
-        line = NULL;
-    cJSON_free(text);
-    return line;
-}
-
 char *conf_report_json(const struct conf_run *run)
 {
     static const char *const results[] = { "conformant", "not conformant",
@@ -176,7 +166,7 @@ char *conf_report_json(const struct conf_run *run)
             if (!t->results[k].left_out)
                 cJSON_AddItemToArray(cases, case_json(run, t, k));
     }
-    return print_and_delete(root);
+    return conf_json_line(root);
 }
 
 char *conf_list_json(const struct conf_run *run)
@@ -206,5 +196,5 @@ char *conf_list_json(const struct conf_run *run)
         cJSON_AddStringToObject(o, "levels", run->cases[i]->levels);
         cJSON_AddItemToArray(list, o);
     }
-    return print_and_delete(root);
+    return conf_json_line(root);
 }

@@ -302,6 +302,12 @@ void conf_outputs_abandon(struct conf_outputs *o);
 int conf_package_open(const struct conf_settings *set);
 int conf_package_write(const struct conf_run *run);
 
+/* ---- command.c ----------------------------------------------------------- */
+
+/* Frees the targets of a run and what became of its cases; not the devices'
+ * names, which runs may share. */
+void conf_run_forget(struct conf_run *run);
+
 /* ---- text.c -------------------------------------------------------------- */
 
 /* Makes valid UTF-8 without control characters but newlines, in place. */

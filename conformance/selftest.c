@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/json.h"
 #include "conformance/mutant.h"
-#include "conformance/results.h"
-#include "conformance/runner.h"
 
 #define SCHEMA "halcyon.selftest/1"
 /* Half a minute is long for a small case; a worker that lost a verdict on
@@ -123,21 +122,6 @@ int conf_selftest_cases(struct conf_run *run)
 }
 
 /* ---- one mutant ---------------------------------------------------------- */
-
-static void release_results(struct conf_run *run)
-{
-    for (int i = 0; i < run->n_targets; i++) {
-        struct conf_target *t = &run->targets[i];
-
-        for (size_t k = 0; t->results && k < run->n_cases; k++) {
-            free(t->results[k].message);
-            free(t->results[k].metrics);
-        }
-        free(t->results);
-        free(t->queue);
-    }
-    free(run->targets);
-}
 
 /* A run of some cases on all devices of `all`, unheard. */
 static int run_cases(const struct conf_run *all, struct conf_settings *set,
@@ -370,7 +354,7 @@ static int try_mutant(struct selftest *s, const struct conf_mutant *m)
     if (is_of_report(m) && !st && !run.interrupted) {
         st = conf_plan_fix(&run);
         spoilt_report(s, m, &run);
-        release_results(&run);
+        conf_run_forget(&run);
         return st;
     }
     for (int i = 0; i < run.n_targets && !st && !run.interrupted; i++) {
@@ -380,7 +364,7 @@ static int try_mutant(struct selftest *s, const struct conf_mutant *m)
         judge(&f, &run, &run.targets[i]);
         take(s, &f, i);
     }
-    release_results(&run);
+    conf_run_forget(&run);
     return st;
 }
 
@@ -396,7 +380,7 @@ static int control(struct selftest *s)
     set.quiet = 1;
     set.verbose = 0;
     if (run_cases(s->all, &set, s->all->cases, s->all->n_cases, &run)) {
-        release_results(&run);
+        conf_run_forget(&run);
         return -1;
     }
     s->all->interrupted = run.interrupted;
@@ -412,7 +396,7 @@ static int control(struct selftest *s)
             bad++;
         }
     }
-    release_results(&run);
+    conf_run_forget(&run);
     return bad;
 }
 
@@ -441,7 +425,6 @@ static cJSON *finding_json(const struct selftest *s, const struct finding *f)
 static char *report(const struct selftest *s, int status)
 {
     cJSON *root = cJSON_CreateObject(), *summary, *list;
-    char *text, *line = NULL;
 
     cJSON_AddStringToObject(root, "schema", SCHEMA);
     cJSON_AddNumberToObject(root, "exit_status", status);
@@ -458,12 +441,7 @@ static char *report(const struct selftest *s, int status)
     list = cJSON_AddArrayToObject(root, "mutants");
     for (size_t i = 0; i < s->n; i++)
         cJSON_AddItemToArray(list, finding_json(s, &s->findings[i]));
-    text = cJSON_Print(root);
-    cJSON_Delete(root);
-    if (text && asprintf(&line, "%s\n", text) < 0)
-        line = NULL;
-    cJSON_free(text);
-    return line;
+    return conf_json_line(root);
 }
 
 static int summary(const struct selftest *s, size_t chosen, int bad_control)

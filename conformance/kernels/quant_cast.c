@@ -36,6 +36,19 @@ static uint32_t bits_of(double v)
     return u;
 }
 
+/* Every upper half of an f32, with lower halves that decide. */
+static int64_t every_upper(float *out)
+{
+    static const uint32_t lows[7] = { 0,      1,      0x7FFF, 0x8000,
+                                      0x8001, 0xFFFF, 0x1234 };
+    int64_t n = 0;
+
+    for (uint32_t upper = 0; upper < 65536; upper++)
+        for (uint32_t low = 0; low < 7; low++)
+            out[n++] = f32_of(upper << 16 | lows[low]);
+    return n;
+}
+
 /* f32 numbers around every decision of a rounding to `to`; returns how many */
 static int64_t hard_f32(halDtype to, float *out)
 {
@@ -53,14 +66,7 @@ static int64_t hard_f32(halDtype to, float *out)
                 out[n++] = f32_of(u + d - 2); /* -2 .. 2 steps */
         }
     }
-    for (uint32_t upper = 0; upper < 65536; upper++)
-        for (uint32_t low = 0; low < 7; low++) {
-            static const uint32_t lows[7] = { 0,      1,      0x7FFF, 0x8000,
-                                              0x8001, 0xFFFF, 0x1234 };
-
-            out[n++] = f32_of(upper << 16 | lows[low]);
-        }
-    return n;
+    return n + every_upper(out + n);
 }
 
 /* f32 numbers around every decision of a rounding to i32: integers and halves
@@ -78,14 +84,7 @@ static int64_t hard_for_i32(float *out)
                 out[n++] = f32_of(u);
                 out[n++] = f32_of(u ^ 0x80000000u);
             }
-    for (uint32_t upper = 0; upper < 65536; upper++)
-        for (uint32_t low = 0; low < 7; low++) {
-            static const uint32_t lows[7] = { 0,      1,      0x7FFF, 0x8000,
-                                              0x8001, 0xFFFF, 0x1234 };
-
-            out[n++] = f32_of(upper << 16 | lows[low]);
-        }
-    return n;
+    return n + every_upper(out + n);
 }
 
 /* Integers whose rounding to a float is decided by any of their bits. */
