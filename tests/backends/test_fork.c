@@ -4,10 +4,7 @@
  * forked after their use gets an error at once, ends by exit() (drivers have
  * destructors), and leaves the parent's work alone.
  */
-#include "tests/hal/hal_test.h"
-
-#include <sys/wait.h>
-#include <unistd.h>
+#include "tests/hal/child_test.h"
 
 enum { LIMIT_S = 20, N = 1 << 20 };
 
@@ -35,15 +32,6 @@ static int all_refused(void *mem, halStream_t s)
     return 0;
 }
 
-/* The thread sanitizer waits for good in a pthread_join of a thread that the
- * child does not have, where the C library returns at once: Mesa's destructors
- * join theirs.  There only the calls are looked at. */
-#ifdef __SANITIZE_THREAD__
-#define leave _exit
-#else
-#define leave exit
-#endif
-
 static void each_device(void **state)
 {
     static unsigned char host[N]; /* no leak in a child that exits */
@@ -66,7 +54,7 @@ static void each_device(void **state)
         pid = fork();
         if (!pid) {
             alarm(LIMIT_S);
-            leave(all_refused(mem, s));
+            threadless_exit(all_refused(mem, s));
         }
         assert_true(pid > 0);
         assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -16,7 +16,8 @@ const struct hal_backend *const hal_builtin_backends[] = { &fake_backend,
 /* A child that hangs is ended by the alarm, and has failed. */
 enum { LIMIT_S = 20 };
 
-/* 0 if run() returned 0 in a child that then ended by exit(). */
+/* 0 if run() returned 0 in a child that then ended by exit(), or ended itself
+ * with 0. */
 static int child_run(int (*run)(void))
 {
     int status = 0;
@@ -198,10 +199,15 @@ static int refused_all(void)
     return refused_devices() || refused_memory() || refused_work();
 }
 
+static int refused_and_gone(void)
+{
+    threadless_exit(refused_all());
+}
+
 /* A child's child is no better off. */
 static int refused_twice(void)
 {
-    return refused_all() || child_run(refused_all);
+    threadless_exit(refused_all() || child_run(refused_and_gone));
 }
 
 /* Work goes on in the parent: its streams' threads are its own. */
@@ -229,13 +235,6 @@ static void fork_after_use(void **state)
 {
     (void)state;
     assert_int_equal(child_run(after_use), 0);
-}
-
-/* Ends without a leak checker, which would miss what only the threads that are
- * not here refer to. */
-static int refused_and_gone(void)
-{
-    _exit(refused_all());
 }
 
 /* Another thread sits in a copy, with the default stream's lock held, and a
