@@ -467,9 +467,9 @@ step_asan() {
 step_tsan() {
     export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1
     build "$B/tsan" SAN=thread OPT=-O1 STOCK_HALBIN="$B/stock.halbin" || return 1
-    # One thread each, or many short-lived processes, which cost most here; they
-    # run under the other sanitizers.
-    without='test_gcc_equal|test_halcc|test_preprocess|test_commands|test_cuda_text|conformance/test_(ends|expect|package|resume|reports|selftest)' \
+    # One thread each (most of the compiler's), or many short-lived processes;
+    # they run under the other sanitizers.
+    without='compiler/test_(gcc_equal|halbin|halcc|pp_limits|preprocess|reflect|rules|tools)|test_commands|test_cuda_text|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \
         unit "$B/tsan"
     conform "$B/tsan/halcyon" --device cpu:0 --case 'api.thread.*' \
         --case 'api.stream.*' --timeout 5
