@@ -29,8 +29,8 @@ $(B)/tests/hal/%: $(B)/tests/hal/%.o $(TEST_SUPPORT) $(call obj,$(SRC_hal)) \
 		$(B)/gen/profiles.o $(B)/libcompiler.a
 	$(LINK) $^ $(LIBS) -lcmocka
 
-# It lets the core's allocations fail.
-$(B)/tests/hal/test_fault: private LIBS += \
+# These let the library's allocations fail.
+$(B)/tests/hal/test_fault $(B)/tests/backends/test_host_memory: private LIBS += \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
 $(B)/tests/%: $(B)/tests/%.o $(TEST_SUPPORT) $(B)/libconformance.a $(B)/libhalcyon.a
