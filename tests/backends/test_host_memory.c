@@ -5,11 +5,9 @@
  * the work is done and right; everything can be destroyed, and the next round
  * works.  What the drivers allocate is not touched.
  */
-#include "tests/hal/hal_test.h"
+#include "tests/backends/real_test.h"
 
 #include <stdatomic.h>
-
-#include "compiler/compile.h"
 
 #define POISON ((void *)(uintptr_t)0x5a5a5a5a)
 
@@ -209,33 +207,13 @@ static void each_device(void **state)
 
 int main(void)
 {
-    static const struct compile_target all[] = {
-        { .target = HAL_TARGET_CPU, .caps = ~(uint64_t)0 },
-        { .target = HAL_TARGET_OPENCL, .caps = ~(uint64_t)0 },
-        { .target = HAL_TARGET_VULKAN, .caps = ~(uint64_t)0 },
-    };
-    const struct compile_request req = {
-        .source = "#include \"hal_dialect.h\"\n"
-                  "KERNEL(scale, INOUT(f32, x), ARG(float, a), ARG(uint, n))\n"
-                  "{ GRID(i, n) ST(f32, x, i, LD(f32, x, i) * a); }\n",
-        .name = "scale.k",
-        .targets = all,
-        .n_targets = 3,
-    };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_device),
     };
-    struct hal_message msg = { "" };
-    struct halbin bin;
     int rc;
 
-    if (compile_source(&req, &bin, &msg) != COMPILE_OK ||
-        halbin_write(bin.kernels, bin.n_kernels, &image, &image_size, &msg) !=
-            HALBIN_OK) {
-        print_error("%s\n", msg.text);
+    if (real_image(&image, &image_size))
         return 1;
-    }
-    halbin_close(&bin);
     rc = cmocka_run_group_tests(tests, NULL, NULL);
     free(image);
     return rc;
