@@ -149,7 +149,8 @@ static void scalars(struct ops_call *call, const struct halopAttentionArgs *a,
 /* The keys in parts, whose results are then joined. */
 static halError_t run_parts(const char *op, const struct halopAttentionArgs *a,
                             struct tensors *t, int64_t rows_together,
-                            int64_t total, int64_t part, halStream_t stream)
+                            int64_t total, int64_t groups, int64_t part,
+                            halStream_t stream)
 {
     struct ops_parts parts = { .n = (a->kv_max + part - 1) / part,
                                .rows = a->batch * a->n_heads * a->n_q,
@@ -167,7 +168,7 @@ static halError_t run_parts(const char *op, const struct halopAttentionArgs *a,
         return st;
     ops_tensors(&call, t->all + 2, 4);
     scalars(&call, a, total, part, 1, part_strides);
-    st = ops_run(&call, (uint64_t)total, (uint64_t)parts.n, stream);
+    st = ops_run(&call, (uint64_t)groups, (uint64_t)parts.n, stream);
     if (st == halSuccess)
         st = ops_parts_join(&parts, op, a->out, a->o, a->lse, a->n_q,
                             a->n_heads, t->o.strides, stream);
@@ -179,7 +180,7 @@ halError_t halopAttention(const struct halopAttentionArgs *args,
 {
     const char *op = "halopAttention";
     const struct halopAttentionArgs *a = args;
-    int64_t rows, together, total, part;
+    int64_t rows, together, each, total, groups, part;
     struct tensors t;
     struct ops_call call;
     halError_t st;
@@ -194,18 +195,20 @@ halError_t halopAttention(const struct halopAttentionArgs *args,
         return st;
     rows = a->n_q * (a->n_heads / a->n_kv_heads);
     together = rows > 1 ? OPS_QUERY_ROWS : 1;
-    total = a->batch * a->n_kv_heads * ((rows + together - 1) / together);
+    each = a->n_kv_heads * ((rows + together - 1) / together);
+    total = a->batch * each;
     st = ops_find(&call, op, "attention_%s_%s_%d", ops_dtype_name(a->dtype),
                   ops_dtype_name(a->out), (int)together);
     if (st != halSuccess)
         return st;
-    part = ops_part_keys(&call, a->kv_max, total, 0);
+    groups = ops_attention_groups(&call, a->batch, each, a->kv_max);
+    part = ops_part_keys(&call, a->kv_max, groups, 0);
     if (part < a->kv_max && (double)a->batch * (double)a->n_heads *
                                     (double)a->n_q * (double)a->v_dim *
                                     (double)((a->kv_max + part - 1) / part) <
                                 (double)UINT32_MAX)
-        return run_parts(op, a, &t, together, total, part, stream);
+        return run_parts(op, a, &t, together, total, groups, part, stream);
     ops_tensors(&call, t.all, 6);
     scalars(&call, a, total, a->kv_max, a->lse != NULL, t.o.strides);
-    return ops_run(&call, (uint64_t)total, 1, stream);
+    return ops_run(&call, (uint64_t)groups, 1, stream);
 }

@@ -19,10 +19,15 @@ halError_t ops_check_scale(const char *op, float scale);
 halError_t ops_check_tokens(const char *op, const int32_t *q_starts,
                             int64_t batch, int64_t max_q, int64_t n_tokens);
 
+/* Groups that a part of the keys gets, of `batch` times `each` blocks of rows:
+ * fewer than blocks where a group holds several (a CPU's). */
+int64_t ops_attention_groups(const struct ops_call *call, int64_t batch,
+                             int64_t each, int64_t kv_max);
+
 /* Keys of a part, at least all kv_max where no split is due; `wanted` if not 0.
- * total: groups that one part has. */
+ * groups: what one part has. */
 int64_t ops_part_keys(const struct ops_call *call, int64_t kv_max,
-                      int64_t total, int64_t wanted);
+                      int64_t groups, int64_t wanted);
 
 /* Partial results [n][rows][dim] and their lse [n][rows], in stream-ordered
  * memory of the op's own. */

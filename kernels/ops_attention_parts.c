@@ -13,6 +13,7 @@
  * 576 + 512 columns take about 19,000. */
 #define PART_MAX  4096
 #define PARTS_MAX 64
+#define HELD_MAX  8 /* HELD of the kernels on a CPU */
 
 halError_t ops_check_heads(const char *op, int64_t n_heads, int64_t n_kv_heads,
                            int64_t qk_dim, int64_t v_dim)
@@ -55,10 +56,23 @@ halError_t ops_check_tokens(const char *op, const int32_t *q_starts,
     return halSuccess;
 }
 
-int64_t ops_part_keys(const struct ops_call *call, int64_t kv_max,
-                      int64_t total, int64_t wanted)
+int64_t ops_attention_groups(const struct ops_call *call, int64_t batch,
+                             int64_t each, int64_t kv_max)
 {
-    int64_t idle = (int64_t)call->device.units * 2 / (total ? total : 1);
+    int64_t parts = kv_max / PART_MIN + 1, hold = 1;
+    double blocks = (double)batch * (double)each * (double)parts;
+
+    /* Splitting the keys occupies the units as well as more groups do. */
+    if (call->group == 1)
+        hold = (int64_t)(blocks / (2.0 * call->device.units));
+    hold = hold > HELD_MAX ? HELD_MAX : hold < 1 ? 1 : hold;
+    return batch * ((each + hold - 1) / hold);
+}
+
+int64_t ops_part_keys(const struct ops_call *call, int64_t kv_max,
+                      int64_t groups, int64_t wanted)
+{
+    int64_t idle = (int64_t)call->device.units * 2 / (groups ? groups : 1);
     int64_t parts = idle < 1 ? 1 : idle > PARTS_MAX ? PARTS_MAX : idle;
     int64_t part = (kv_max + parts - 1) / parts;
 

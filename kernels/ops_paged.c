@@ -160,7 +160,8 @@ static void scalars(struct ops_call *call,
 static halError_t run_parts(const char *op,
                             const struct halopPagedAttentionArgs *a,
                             const struct tensors *t, int together,
-                            int64_t total, int64_t part, halStream_t stream)
+                            int64_t total, int64_t groups, int64_t part,
+                            halStream_t stream)
 {
     struct ops_parts parts = { .n = (a->table_width * a->block + part - 1) /
                                     part,
@@ -177,7 +178,7 @@ static halError_t run_parts(const char *op,
         return st;
     ops_tensors(&call, t->all + 2, 6);
     scalars(&call, a, total, part, 1);
-    st = ops_run(&call, (uint64_t)total, (uint64_t)parts.n, stream);
+    st = ops_run(&call, (uint64_t)groups, (uint64_t)parts.n, stream);
     if (st == halSuccess)
         st = ops_parts_join_rows(&parts, op, a->out, a->o, a->lse, stream);
     return ops_parts_give(&parts, op, st, stream);
@@ -188,7 +189,7 @@ halError_t halopPagedAttention(const struct halopPagedAttentionArgs *args,
 {
     const char *op = "halopPagedAttention";
     const struct halopPagedAttentionArgs *a = args;
-    int64_t rows, total, part, kv_max;
+    int64_t rows, each, total, groups, part, kv_max;
     struct tensors t;
     struct ops_call call;
     int together;
@@ -205,21 +206,23 @@ halError_t halopPagedAttention(const struct halopPagedAttentionArgs *args,
         return st;
     rows = a->max_q * (a->n_heads / a->n_kv_heads);
     together = rows > 1 ? OPS_QUERY_ROWS : 1;
-    total = a->batch * a->n_kv_heads * ((rows + together - 1) / together);
+    each = a->n_kv_heads * ((rows + together - 1) / together);
+    total = a->batch * each;
     st = ops_find(&call, op, "attention_paged_%s_%s_%d",
                   ops_dtype_name(a->dtype), ops_dtype_name(a->out), together);
     if (st != halSuccess)
         return st;
     kv_max = has_keys(a) ? a->table_width * a->block : 0;
-    part = ops_part_keys(&call, kv_max, total, a->part);
+    groups = ops_attention_groups(&call, a->batch, each, kv_max);
+    part = ops_part_keys(&call, kv_max, groups, a->part);
     if (part < kv_max && (double)a->n_tokens * (double)a->n_heads *
                                  (double)a->v_dim *
                                  (double)((kv_max + part - 1) / part) <
                              (double)UINT32_MAX)
-        return run_parts(op, a, &t, together, total, part, stream);
+        return run_parts(op, a, &t, together, total, groups, part, stream);
     ops_tensors(&call, t.all, 8);
     scalars(&call, a, total, kv_max, a->lse != NULL);
-    return ops_run(&call, (uint64_t)total, 1, stream);
+    return ops_run(&call, (uint64_t)groups, 1, stream);
 }
 
 halError_t halopAttentionCombine(halDtype out, void *o, float *lse,
