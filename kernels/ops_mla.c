@@ -147,6 +147,17 @@ static int has_keys(const struct halopMlaFp8Args *a)
     return a->n_blocks > 0 && a->table_width > 0;
 }
 
+static int64_t keys_of(const struct halopMlaFp8Args *a)
+{
+    return has_keys(a) ? a->table_width * a->block : 0;
+}
+
+static int64_t groups_of(const struct ops_call *call,
+                         const struct halopMlaFp8Args *a, int64_t total)
+{
+    return ops_attention_groups(call, a->batch, total / a->batch, keys_of(a));
+}
+
 #define TENSORS 7
 
 static halError_t check_tensors(const char *op, const struct halopMlaFp8Args *a,
@@ -194,7 +205,8 @@ static halError_t run(struct ops_call *call, const struct halopMlaFp8Args *a,
     ops_u32(call, a->block);
     ops_u32(call, has_keys(a) ? a->table_width : 0);
     ops_u32(call, a->n_blocks);
-    return ops_run(call, (uint64_t)total, (uint64_t)parts, stream);
+    return ops_run(call, (uint64_t)groups_of(call, a, total), (uint64_t)parts,
+                   stream);
 }
 
 /* The keys in parts, whose results are then joined. */
@@ -248,8 +260,8 @@ halError_t halopMlaFp8Decode(const struct halopMlaFp8Args *args,
                   ops_dtype_name(a->out), together);
     if (st != halSuccess)
         return st;
-    kv_max = has_keys(a) ? a->table_width * a->block : 0;
-    part = ops_part_keys(&call, kv_max, total, a->part);
+    kv_max = keys_of(a);
+    part = ops_part_keys(&call, kv_max, groups_of(&call, a, total), a->part);
     parts = (kv_max + part - 1) / part;
     if (parts > 1 &&
         (double)a->n_tokens * (double)a->n_heads * LATENT * (double)parts <

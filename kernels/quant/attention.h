@@ -5,10 +5,11 @@
  * while one half of the tile's work runs, the other half's memory is fetched:
  * heads lie strided in their caches, which prefetchers do not follow.
  *
- * The kernel defines T, QB, TILE, DIM_MAX and ROWS, and for the tile's j-th
- * key: KEY_AT(j), VAL_AT(j), and KEY_AHEAD(j) for the next tile's, where they
- * begin; Q_AT(r), where row r's query does; SEEN_FROM(r) and SEEN_TO(r), the
- * keys that row r sees, counted from the tile's first; CAPPED(f), the soft cap.
+ * The kernel defines KEY_T (the format of `key` and `val`), QB, TILE, DIM_MAX
+ * and ROWS, and for the tile's j-th key: KEY_AT(j), VAL_AT(j), and KEY_AHEAD(j)
+ * for the next tile's, where they begin; Q_AT(r), where row r's query does;
+ * SEEN_FROM(r) and SEEN_TO(r), the keys that row r sees, counted from the
+ * tile's first; CAPPED(f), the soft cap.
  */
 #define IS_PAIRS_bf16 1
 
@@ -21,8 +22,10 @@
 #endif
 #define KEYS(i) UNROLL for (int i = 0; i < KB; i++)
 
-#define LINE         (64 / IDX(sizeof(HAL_CAT(hal_T_, T))))
+#define LINE (64 / IDX(sizeof(HAL_CAT(hal_T_, KEY_T))))
+#ifndef FETCH
 #define FETCH(b, at) __builtin_prefetch(b + (at), 0, 2)
+#endif
 
 #ifdef HAL_V4
 #define PAIRED(name, op)                        \
@@ -66,7 +69,7 @@ FN(vec) sums_of(const vec a[16])
     ROWS(r) KEYS(i) ps[r * TILE + j0 + i] = vec_sum(s[r * KB + i]);
 #endif
 
-#if defined(HAL_V4) && HAL_CAT(IS_PAIRS_, T)
+#if defined(HAL_V4) && HAL_CAT(IS_PAIRS_, KEY_T)
 /* Two products a lane; gcc's and clang's built-in functions for it differ. */
 FN(hal_vf) pairs_at(const hal_T_bf16 *p)
 {
@@ -127,7 +130,7 @@ FN(vec) masked(vec a, idx from, idx to)
             KEYS(i)                                                  \
             {                                                        \
                 FETCH(key, ahead[i] + done + d);                     \
-                kv[i] = VLD(T, key, at[i] + done + d, k);            \
+                kv[i] = VLD(KEY_T, key, at[i] + done + d, k);        \
             }                                                        \
             ROWS(r)                                                  \
             {                                                        \
@@ -169,7 +172,7 @@ FN(vec) masked(vec a, idx from, idx to)
         {                                                            \
             if (16 * u % LINE == 0)                                  \
                 FETCH(val, VAL_AHEAD(j) + d + 16 * u);               \
-            vv[u] = VLD(T, val, VAL_AT(j) + d + 16 * u, k);          \
+            vv[u] = VLD(KEY_T, val, VAL_AT(j) + d + 16 * u, k);      \
         }                                                            \
         ROWS(r)                                                      \
         {                                                            \
