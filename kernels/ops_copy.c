@@ -122,6 +122,41 @@ static halDtype dtype_of(int elem_bytes)
                              : halU64;
 }
 
+/* The same copy with its dimensions in another order. */
+struct order {
+    int64_t dims[4], y[4], x[4];
+};
+
+static void exchange(struct order *o, int i, int j)
+{
+    int64_t *const all[] = { o->dims, o->y, o->x };
+
+    for (int s = 0; s < 3; s++) {
+        int64_t t = all[s][i];
+
+        all[s][i] = all[s][j];
+        all[s][j] = t;
+    }
+}
+
+static int64_t size_of(int64_t stride)
+{
+    return stride < 0 ? -stride : stride;
+}
+
+/* For groups of one thread, which walk along the last dimension: not one of a
+ * single element, and of the last two the one along which x lies, unless y
+ * lies along it as well. */
+static void put_in_order(struct order *o)
+{
+    for (int n = 0; n < 3 && o->dims[3] == 1; n++)
+        for (int i = 3; i > 0; i--)
+            exchange(o, i, i - 1);
+    if (size_of(o->x[2]) < size_of(o->x[3]) &&
+        size_of(o->y[3]) < size_of(o->y[2]) && o->dims[2] > 1)
+        exchange(o, 2, 3);
+}
+
 halError_t halopCopyStrided(int elem_bytes, void *y, const int64_t y_strides[4],
                             const void *x, const int64_t x_strides[4],
                             const int64_t dims[4], halStream_t stream)
@@ -130,6 +165,7 @@ halError_t halopCopyStrided(int elem_bytes, void *y, const int64_t y_strides[4],
     struct side ys, xs;
     struct ops_call call;
     struct ops_tensor tensors[2];
+    struct order o;
     int64_t total = 0;
     halError_t st;
     int i;
@@ -167,18 +203,26 @@ halError_t halopCopyStrided(int elem_bytes, void *y, const int64_t y_strides[4],
     st = ops_begin(&call, op, tensors, 2, "copy_%d", elem_bytes);
     if (st != halSuccess)
         return st;
+    for (i = 0; i < 4; i++) {
+        o.dims[i] = dims[i];
+        o.y[i] = y_strides[i];
+        o.x[i] = x_strides[i];
+    }
+    if (call.group == 1)
+        put_in_order(&o);
     ops_u32(&call, ys.start);
     ops_u32(&call, xs.start);
     for (i = 0; i < 4; i++)
-        ops_u32(&call, dims[i]);
+        ops_u32(&call, o.dims[i]);
     for (i = 1; i < 4; i++)
-        ops_i32(&call, y_strides[i]);
+        ops_i32(&call, o.y[i]);
     for (i = 1; i < 4; i++)
-        ops_i32(&call, x_strides[i]);
-    ops_i32(&call, y_strides[0]);
-    ops_i32(&call, x_strides[0]);
+        ops_i32(&call, o.x[i]);
+    ops_i32(&call, o.y[0]);
+    ops_i32(&call, o.x[0]);
     return ops_run(&call,
-                   call.group == 1 ? (uint64_t)(dims[0] * dims[1] * dims[2])
-                                   : ops_grid_of(&call, total),
+                   call.group == 1
+                       ? (uint64_t)(o.dims[0] * o.dims[1] * o.dims[2])
+                       : ops_grid_of(&call, total),
                    1, stream);
 }
