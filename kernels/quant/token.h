@@ -22,10 +22,14 @@ FN(uint) bits_of(uint key)
 /* The upper half of a product. */
 FN(uint) mul_high(uint a, uint b)
 {
+#ifdef HAL_CPU
+    return (uint)((hal_u64)a * b >> 32);
+#else
     uint al = a & 0xffffu, ah = a >> 16, bl = b & 0xffffu, bh = b >> 16;
     uint lh = al * bh, hl = ah * bl;
     uint mid = ((al * bl) >> 16) + (lh & 0xffffu) + (hl & 0xffffu);
     return ah * bh + (lh >> 16) + (hl >> 16) + (mid >> 16);
+#endif
 }
 
 /* Y; 0xffffffff from 46 on, where nothing is left */
