@@ -12,8 +12,10 @@
 #define GEMV_ROWS_WIDE 2
 #define GEMV_ROWS_GPU  4
 
-/* Rows of w that a group of gemv.k takes at a time, at most. */
-#define GEMV_ROWS 2
+/* Rows of w that a group of gemv.k takes at a time: with these, no group goes
+ * to and fro between rows that are far from each other. */
+#define GROUP_ROWS_WIDE 4
+#define GROUP_ROWS_GPU  2
 
 struct product {
     halDtype in, out;
@@ -58,8 +60,10 @@ static halError_t choose(struct ops_call *call, const char *op,
 static halError_t run_gemv(struct ops_call *call, const struct product *p,
                            halStream_t stream)
 {
-    return ops_run(call, ((uint64_t)p->n + GEMV_ROWS - 1) / GEMV_ROWS,
-                   (uint64_t)p->m, stream);
+    const uint64_t rows = call->group == 1 ? GROUP_ROWS_WIDE : GROUP_ROWS_GPU;
+
+    return ops_run(call, ((uint64_t)p->n + rows - 1) / rows, (uint64_t)p->m,
+                   stream);
 }
 
 static halError_t run_gemm(struct ops_call *call, const struct product *p,
