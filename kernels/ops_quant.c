@@ -11,6 +11,9 @@
 #define SHARE_WIDE 64
 #define SHARE_GPU  4
 
+/* Strips of a group of one thread, where the kernel has them. */
+#define STRIPS_MAX 16
+
 /* ---- checks and tensors ------------------------------------------------- */
 
 halError_t quant_check_shape(const struct quant_product *p)
@@ -102,6 +105,15 @@ static void finish(struct ops_call *call, const struct quant_product *p,
         ops_u32(call, p->extra[i]);
 }
 
+/* Strips that are neighbours are read together, as far as two groups a unit
+ * are left. */
+static int64_t strips_of(const struct quant_product *p, uint32_t units)
+{
+    int64_t strips = p->n / (2 * (int64_t)units) / p->strip;
+
+    return strips < 1 ? 1 : strips > STRIPS_MAX ? STRIPS_MAX : strips;
+}
+
 static halError_t run_gemv(struct ops_call *call, const struct quant_product *p,
                            halStream_t stream)
 {
@@ -110,7 +122,8 @@ static halError_t run_gemv(struct ops_call *call, const struct quant_product *p,
     if (call->group == 1) {
         share = p->n / (8 * (int64_t)call->device.units);
         share = share < 1 ? 1 : share > SHARE_WIDE ? SHARE_WIDE : share;
-        share = p->strip ? p->strip : share;
+        if (p->strip)
+            share = strips_of(p, call->device.units) * p->strip;
     }
     finish(call, p, share);
     return ops_run(call, (uint64_t)quant_blocks(p->n, share), (uint64_t)p->m,

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Columns of a group of one thread: int4_gemv.k's. */
+/* Columns of a group of one thread go by int4_gemv.k's strips. */
 #define STRIP 128
 
 static int64_t group_of(const struct halopInt4Weights *w)

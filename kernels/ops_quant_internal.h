@@ -22,7 +22,7 @@ struct quant_product {
     uint32_t flags;   /* beyond those of quant/io.h */
     int64_t extra[4]; /* scalars after the common ones */
     unsigned n_extra;
-    int64_t strip; /* columns of a group of one thread, or 0 */
+    int64_t strip; /* a group of one thread takes so many columns, or 0 */
     /* As the kernels take them: quant_start()'s, the family's, the bias. */
     struct ops_tensor tensors[QUANT_TENSORS_MAX];
     unsigned n_tensors;
