@@ -24,7 +24,7 @@
  *
  * Q_ROW(acc, row, col, k0, len): instead of Q_BLOCK and Q_ADD, the sum after
  * the len elements from k0; x's are xs[0..len).  With Q_RAW_X it reads x itself
- * and nothing is put into xs.
+ * and nothing is put into xs.  Q_XPUT(i, v): how else 16 elements go there.
  *
  * Q_MORE: further scalars after a comma, or nothing.
  */
@@ -42,6 +42,9 @@
 #ifndef Q_MORE
 #define Q_MORE
 #endif
+#ifndef Q_XPUT
+#define Q_XPUT(i, v) VSTL(xs, i, v)
+#endif
 
 KERNEL(NAME, Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n),
        ARG(uint, depth), ARG(uint, flags), ARG(uint, share) Q_MORE,
@@ -58,7 +61,7 @@ KERNEL(NAME, Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n),
                 idx len = MIN(IDX(depth) - k0, IDX(KX));
 #ifndef Q_RAW_X
                 SYNC;
-                VITEMS(i, k, len) VSTL(xs, i, Q_XLD(row, k0 + i, k));
+                VITEMS(i, k, len) Q_XPUT(i, Q_XLD(row, k0 + i, k));
                 SYNC;
 #endif
 #ifdef Q_ROW
