@@ -88,6 +88,8 @@ fp8_row(vec acc, const hal_T_e4m3 *w, const hal_T_bf16 *x, idx len,
     fp8_tables t;
     UNROLL for (int i = 0; i < 4; i++) t.part[i] = fp8_table(32 * i);
     for (idx b = 0; b < len; b += 128, x_scale++, w_scale++) {
+        UNROLL for (int i = 0; i < 2; i++)
+            __builtin_prefetch(w + b + 8192 + 64 * i, 0, 2);
         vec part = fp8_block(w + b, x + b, MIN(len - b, 128), &t);
         acc = vec_fmas(acc, vec_scale(part, *x_scale), *w_scale);
     }
@@ -99,7 +101,7 @@ fp8_row(vec acc, const hal_T_e4m3 *w, const hal_T_bf16 *x, idx len,
     *(unsigned short __attribute__((                                      \
         vector_size(32), may_alias)) *)((hal_T_bf16 *)(void *)xs + (i)) = \
         __builtin_convertvector((hal_vu)(v).p[0] >> 16, unsigned short    \
-                                __attribute__((vector_size(32))))
+                                __attribute__((vector_size(32))));
 #define Q_ROW(acc, row, col, k0, len)                                         \
     fp8_row(acc, w + (col)*IDX(depth) + (k0), (const hal_T_bf16 *)(void *)xs, \
             len, x_scale + IDX(row) * BLOCKS + (k0) / 128,                    \

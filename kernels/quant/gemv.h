@@ -24,7 +24,7 @@
  *
  * Q_ROW(acc, row, col, k0, len): instead of Q_BLOCK and Q_ADD, the sum after
  * the len elements from k0; x's are xs[0..len).  With Q_RAW_X it reads x itself
- * and nothing is put into xs.  Q_XPUT(i, v): how else 16 elements go there.
+ * and nothing is put into xs.  Q_XPUT(i, v): the statement that puts 16 there.
  *
  * Q_MORE: further scalars after a comma, or nothing.
  */
@@ -43,7 +43,7 @@
 #define Q_MORE
 #endif
 #ifndef Q_XPUT
-#define Q_XPUT(i, v) VSTL(xs, i, v)
+#define Q_XPUT(i, v) VSTL(xs, i, v);
 #endif
 
 KERNEL(NAME, Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n),
@@ -61,8 +61,7 @@ KERNEL(NAME, Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n),
                 idx len = MIN(IDX(depth) - k0, IDX(KX));
 #ifndef Q_RAW_X
                 SYNC;
-                VITEMS(i, k, len) Q_XPUT(i, Q_XLD(row, k0 + i, k));
-                SYNC;
+                VITEMS(i, k, len) Q_XPUT(i, Q_XLD(row, k0 + i, k)) SYNC;
 #endif
 #ifdef Q_ROW
                 for (idx r = 0; r < rows; r++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gguf_rows.h - gguf_row(): a row of blocks times x with AVX-512, for gemv.h.
+ * gguf_rows.h - gguf_row(): a row of blocks times x with AVX-512, for gemv.h;
+ * gguf_pairs.h has a faster way where x is bf16.
  * The same sums as through gguf.h, a block at a time: codes of 4 and 5 bits
  * choose from a register of the block's weights (vpermps, vpermi2ps), which
  * one multiplication makes for all 16 or 32 codes; scales are decoded once.
@@ -146,14 +147,10 @@ typedef hal_T_u8 many __attribute__((vector_size(64), aligned(1), may_alias));
 typedef unsigned short words
     __attribute__((vector_size(64), aligned(1), may_alias));
 
-FN(void) block(hal_vf *s, const hal_T_u8 *w, const float *x)
+/* Codes less 32.  Halves of 128: 64 bytes with 4 low bits of two each, 32 with
+ * 2 high bits of four.  Bits that a shift brings from the next byte go. */
+FN(void) codes_of(hal_T_u8 *code, const hal_T_u8 *w)
 {
-    float by[16];
-    hal_T_u8 code[256];
-    *(hal_vf_any *)by = signed_of(w + 192) * half_all(w + 208);
-    IN_MEMORY(by);
-    /* Halves of 128: 64 bytes with 4 low bits of two each, 32 with 2 high
-     * bits of four.  Bits that a shift brings from the next byte go. */
     UNROLL for (int h = 0; h < 2; h++)
     {
         words low = *(const words *)(w + 64 * h), high;
@@ -170,33 +167,60 @@ FN(void) block(hal_vf *s, const hal_T_u8 *w, const float *x)
         *(many *)(code + 128 * h) = (many)a - 32;
         *(many *)(code + 128 * h + 64) = (many)b - 32;
     }
+}
+
+FN(void) block(hal_vf *s, const hal_T_u8 *w, const float *x)
+{
+    float by[16];
+    hal_T_u8 code[256];
+    *(hal_vf_any *)by = signed_of(w + 192) * half_all(w + 208);
+    IN_MEMORY(by);
+    codes_of(code, w);
     UNROLL for (int v = 0; v < 16; v++) s[v % 2] +=
         signed_of(code + 16 * v) * xs_of(x, 16 * v) * by[v];
 }
 #endif
 
-/* The block 2 KiB ahead: blocks end anywhere in cache lines, and the hardware's
- * prefetcher alone leaves a tenth (q4_0) to a quarter (q6_k) of the rate. */
+/* The block 8 KiB ahead, into the second cache: blocks end anywhere in cache
+ * lines, and the hardware's prefetcher alone leaves a third of the rate.  What
+ * goes to the first cache is limited by that one's misses. */
 FN(void) fetch_ahead(const hal_T_u8 *w)
 {
-    UNROLL for (idx i = 0; i < BYTES; i += 64) __builtin_prefetch(w + 2048 + i);
+    UNROLL for (idx i = 0; i < BYTES; i += 64)
+        __builtin_prefetch(w + 8192 + i, 0, 2);
 }
+
+#if QK == 32
+/* The factors of 16 blocks are converted together, and collected one round
+ * before: a load of what were sixteen stores waits for the last of them. */
+typedef struct {
+    hal_T_f16 from[16];
+} factors;
+
+FN(void) factors_of(factors *f, const hal_T_u8 *w, idx blocks)
+{
+    if (blocks >= 16)
+        UNROLL for (idx b = 0; b < 16; b++)
+            __builtin_memcpy(&f->from[b], w + b * BYTES, 2);
+    else
+        for (idx b = 0; b < blocks; b++)
+            __builtin_memcpy(&f->from[b], w + b * BYTES, 2);
+}
+#endif
 
 /* acc + the products of len elements, whole blocks. */
 FN(vec) gguf_row(vec acc, const hal_T_u8 *w, const float *x, idx len)
 {
     hal_vf s[2] = { 0 };
 #if QK == 32
-    /* The factors of 16 blocks are converted together. */
-    idx n = len / QK;
-    for (; n > 0; n -= 16) {
-        hal_T_f16 from[16] = { 0 };
+    factors next;
+    factors_of(&next, w, len / QK);
+    for (idx n = len / QK; n > 0; n -= 16) {
         float by[16];
         idx blocks = MIN(n, 16);
-        for (idx b = 0; b < blocks; b++)
-            __builtin_memcpy(&from[b], w + b * BYTES, 2);
-        *(hal_vf_any *)by = hal_ld16_f16(from).p[0];
+        *(hal_vf_any *)by = hal_ld16_f16(next.from).p[0];
         IN_MEMORY(by);
+        factors_of(&next, w + 16 * BYTES, n - 16);
         for (idx b = 0; b < blocks; b++, w += BYTES, x += QK) {
             fetch_ahead(w);
             block(s, w, x, by[b]);
@@ -211,5 +235,25 @@ FN(vec) gguf_row(vec acc, const hal_T_u8 *w, const float *x, idx len)
     acc.p[0] += s[0] + s[1];
     return acc;
 }
+#if IS(q8_0)
 #define Q_ROW(acc, row, col, k0, len) \
     gguf_row(acc, (const hal_T_u8 *)w + AT(IDX(col), k0), xs, len)
+#else
+#include "quant/gguf_pairs.h"
+/* x in bf16 stays so; what follows it are sums of 16. */
+#define IN_PAIRS (Q_X_FORMAT == 1u && PAIRED(depth))
+#define X_PAIRS  ((hal_T_bf16 *)(void *)xs)
+#define X_SUMS   (xs + KX / 2)
+#define Q_XPUT(i, v)                          \
+    {                                         \
+        if (IN_PAIRS)                         \
+            put_pairs(X_PAIRS, X_SUMS, i, v); \
+        else                                  \
+            VSTL(xs, i, v);                   \
+    }
+#define Q_ROW(acc, row, col, k0, len)                                      \
+    (IN_PAIRS                                                              \
+         ? pairs_row(acc, (const hal_T_u8 *)w + AT(IDX(col), k0), X_PAIRS, \
+                     X_SUMS, len)                                          \
+         : gguf_row(acc, (const hal_T_u8 *)w + AT(IDX(col), k0), xs, len))
+#endif

@@ -275,6 +275,91 @@ static void int4_by_hand(void **state)
     buf_free(&d);
 }
 
+/* One Q4_K block, of weights -2: a minimum meets an infinity of x once, however
+ * sums are taken apart. */
+static void gguf_infinity(void **state)
+{
+    uint8_t block[144] = { 0, 0x3C, 0, 0x3C, 1, 1, 1, 1, 2, 2, 2, 2 };
+    uint16_t ones[256];
+    struct buf w, x, y = buf_of(NULL, 8, 0);
+    struct halopGemmGgufArgs a = { .type = halopGgufQ4_K,
+                                   .in = halBF16,
+                                   .out = halF32,
+                                   .m = 1,
+                                   .n = 1,
+                                   .k = 256 };
+
+    (void)state;
+    for (int j = 12; j < 16; j++)
+        block[j] = 0x21;
+    for (int i = 0; i < 256; i++)
+        ones[i] = 0x3F80;
+    w = buf_of(block, sizeof block, 0);
+    for (int i = 0; i < 3; i++) {
+        static const double want[] = { -512, -INFINITY, NAN };
+
+        if (i)
+            ones[77] = i == 1 ? 0x7F80 : 0x7FC0;
+        x = buf_of(ones, sizeof ones, 0);
+        a.y = y.mem;
+        a.x = x.mem;
+        a.w = w.mem;
+        OK(halopGemvGguf(&a, 0));
+        FETCH(&y);
+        EXPECT(&y, halF32, 0, want[i], 0, 0);
+        buf_free(&x);
+    }
+    buf_free(&w);
+    buf_free(&y);
+}
+
+/* A strip of GPTQ columns, codes 1: all 24 bits of x count, an infinity and a
+ * NaN stay what they are. */
+static void int4_x_in_full(void **state)
+{
+    enum { N = 128, K = 8 };
+    static const float odd[] = { 1.00000012f, 1.99999988f, 3e-30f, INFINITY,
+                                 NAN };
+    uint32_t words[N], zeros[N / 8] = { 0 };
+    uint16_t scales[N];
+    float xs[K] = { 0 };
+    struct buf w, z = buf_of(zeros, sizeof zeros, 0), s, y, x;
+    struct halopInt4Weights a = {
+        .layout = halopInt4GptqV2, .n = N, .k = K, .group_size = K
+    };
+    struct halopGemmInt4Args g = {
+        .in = halF32, .out = halF32, .w = &a, .m = 1
+    };
+
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        words[i] = 0x11111111u;
+        scales[i] = 0x3C00;
+    }
+    w = buf_of(words, sizeof words, 0);
+    s = buf_of(scales, sizeof scales, 0);
+    y = buf_of(NULL, N * 4, 0);
+    a.qweight = (const uint32_t *)w.mem;
+    a.qzeros = (const uint32_t *)z.mem;
+    a.scales = s.mem;
+    g.y = y.mem;
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        xs[i] = odd[i];
+        x = buf_of(xs, sizeof xs, 0);
+        g.x = x.mem;
+        OK(halopGemvInt4(&g, 0));
+        FETCH(&y);
+        EXPECT(&y, halF32, 0, odd[i], 0, 0);
+        EXPECT(&y, halF32, N - 1, odd[i], 0, 0);
+        buf_free(&x);
+        xs[i] = 0;
+    }
+    buf_free(&w);
+    buf_free(&z);
+    buf_free(&s);
+    buf_free(&y);
+}
+
 /* ---- refusals ----------------------------------------------------------- */
 
 #define REFUSED(want, call, words) refused((want), (call), (words), __LINE__)
@@ -397,7 +482,8 @@ int main(void)
         cmocka_unit_test(fp8_codes),       cmocka_unit_test(fp8_round_trip),
         cmocka_unit_test(fp8_products),    cmocka_unit_test(int8_sums),
         cmocka_unit_test(int8_rows),       cmocka_unit_test(gguf_q4_0_by_hand),
-        cmocka_unit_test(int4_by_hand),    cmocka_unit_test(refused_casts),
+        cmocka_unit_test(gguf_infinity),   cmocka_unit_test(int4_by_hand),
+        cmocka_unit_test(int4_x_in_full),  cmocka_unit_test(refused_casts),
         cmocka_unit_test(refused_formats), cmocka_unit_test(refused_products),
     };
 
