@@ -72,6 +72,7 @@ enum {
     OPENCL_QUIRK_INLINE = 1 << 3, /* runs work in the thread that submits it */
     OPENCL_QUIRK_LOOPS = 1 << 4,  /* ends a thread's loops after 65,535 steps */
     OPENCL_QUIRK_EAGER = 1 << 5,  /* clFlush has nothing left to start */
+    OPENCL_QUIRK_PLAIN = 1 << 6,  /* runs optimised code wrongly, or not */
 };
 
 unsigned opencl_quirks(const char *platform, const char *device_version);

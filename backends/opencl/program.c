@@ -12,15 +12,20 @@
 #include "compiler/compile.h"
 
 /* Correct rounding and NaN are the kernels' business: no -cl-fast-* here. */
-static const char build_options[] = "-cl-std=CL1.2";
+static const char *build_options(const struct opencl_dev *dev)
+{
+    return dev->quirks & OPENCL_QUIRK_PLAIN ? "-cl-std=CL1.2 -cl-opt-disable"
+                                            : "-cl-std=CL1.2";
+}
 
 static struct cache_key key_of(const struct opencl_dev *dev, const void *text,
                                size_t text_bytes)
 {
     const struct opencl_device *d = dev->device;
-    const void *parts[] = { "opencl", text, d->name, d->driver, build_options };
+    const char *options = build_options(dev);
+    const void *parts[] = { "opencl", text, d->name, d->driver, options };
     const size_t sizes[] = { 7, text_bytes, strlen(d->name) + 1,
-                             strlen(d->driver) + 1, sizeof build_options };
+                             strlen(d->driver) + 1, strlen(options) + 1 };
 
     return cache_key_of(parts, sizes, sizeof parts / sizeof parts[0]);
 }
@@ -43,7 +48,7 @@ static cl_program from_cache(struct opencl_dev *dev,
     if (code != CL_SUCCESS)
         return NULL;
     if (status != CL_SUCCESS ||
-        opencl_cl.BuildProgram(program, 1, &dev->id, build_options, NULL,
+        opencl_cl.BuildProgram(program, 1, &dev->id, build_options(dev), NULL,
                                NULL) != CL_SUCCESS) {
         opencl_cl.ReleaseProgram(program);
         program = NULL;
@@ -124,8 +129,8 @@ halError_t opencl_program_build(struct opencl_dev *dev, const char *name,
                                                 &text_bytes, &code);
     if (code != CL_SUCCESS)
         return opencl_fail(code, "clCreateProgramWithSource");
-    code =
-        opencl_cl.BuildProgram(program, 1, &dev->id, build_options, NULL, NULL);
+    code = opencl_cl.BuildProgram(program, 1, &dev->id, build_options(dev),
+                                  NULL, NULL);
     if (code != CL_SUCCESS) {
         st = build_failure(dev, program, name, code);
         opencl_cl.ReleaseProgram(program);

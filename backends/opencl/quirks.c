@@ -15,9 +15,13 @@ static const struct {
     /* QUIRK(oclgrind): a simulator, about 1000 times slower than a driver,
      * whose package may register itself as an ordinary platform.  It runs
      * commands inside clFlush, clFinish and clWaitForEvents, and locks
-     * nothing.  Remove when it is no longer used. */
+     * nothing.  It interprets what LLVM made of the text, of which it lacks
+     * some (llvm.abs, llvm.fshl), and keeps integers in whole bytes: a switch
+     * over two bits sees the six above them too.  Remove when it is no longer
+     * used. */
     { "Oclgrind", NULL,
-      OPENCL_QUIRK_HIDDEN | OPENCL_QUIRK_SERIAL | OPENCL_QUIRK_INLINE },
+      OPENCL_QUIRK_HIDDEN | OPENCL_QUIRK_SERIAL | OPENCL_QUIRK_INLINE |
+          OPENCL_QUIRK_PLAIN },
     /* QUIRK(rusticl <= 22.3): after clFlush, clFinish returns before the work
      * is done; waiting for an event works.  Later versions are not told apart,
      * since the detour costs one marker a synchronisation.  Remove when 22.3
