@@ -63,6 +63,7 @@ static const struct shape shapes[] = {
     { "kv4097", 1, 1, 4097, 2, 1, 16, 16, CAUSAL },
     { "kv70001", 1, 1, 70001, 1, 1, 4, 4, 0 },
     { "q70001", 1, 70001, 3, 1, 1, 2, 2, 0 },
+    { "kv131072", 1, 1, 131072, 1, 1, 4, 4, CAUSAL }, /* 128 k context */
     { "heads_batch", 37, 2, 3, 128, 16, 4, 4, CAUSAL },
     { "future_nan", 2, 8, 8, 2, 2, 16, 16, CAUSAL | FUTURE_NAN },
 };
@@ -265,7 +266,7 @@ void kx_cases_attention(struct conf_list *list)
                        conf_dtype_name(p.in), conf_dtype_name(p.out));
         for (int i = 0; i < KX_COUNT(shapes); i++) {
             p.s = shapes[i];
-            if (d && p.s.n_q > KX_GRID)
+            if (d && (p.s.n_q > KX_GRID || p.s.kv_max > 2 * KX_GRID))
                 continue;
             kx_add(list, p.in, i == 2 ? " core" : "", run, &p, sizeof p,
                    "attention.%s.%s", dtype, p.s.name);

@@ -22,7 +22,8 @@ enum {
     LATENT = 128, /* v is k */
     /* the values of the first key that the first query sees and of the last
      * one are NaN: other queries must not see them */
-    EDGE_NAN = 256
+    EDGE_NAN = 256,
+    REPEATED = 512 /* 41 blocks, again and again */
 };
 
 struct shape {
@@ -85,6 +86,10 @@ static const struct shape latent[] = {
 /* One dtype: large. */
 static const struct shape contexts[] = {
     { "kv32768", 1, 2, 4, 1, 576, 512, 64, 512, 0, 0, 0, LATENT },
+    /* more keys than a thread's loops may have steps (docs/drivers) */
+    { "kv131072", 1, 1, 1, 1, 576, 512, 64, 2048, 0, 0, 0, LATENT | REPEATED },
+    { "kv131072_one_part", 1, 1, 1, 1, 60, 48, 64, 2048, 0, 131072, 0,
+      LATENT | REPEATED },
 };
 
 static const halDtype dtypes[][2] = {
@@ -122,13 +127,13 @@ static void make_sequences(const struct shape *s, struct setup *u)
 static void make_table(struct conf *c, const struct shape *s, struct setup *u)
 {
     int64_t n = s->batch * s->width;
+    int any = s->flags & (SHARED | REPEATED) ? 1 : 0;
 
-    u->n_blocks = (s->flags & SHARED ? s->width : n) + 1;
+    u->n_blocks = s->flags & REPEATED ? 41 : (any ? s->width : n) + 1;
     for (int64_t i = 0; i < n; i++)
-        u->table[i] =
-            (int32_t)(s->flags & SHARED ? conf_random(c) % (uint64_t)u->n_blocks
-                                        : (uint64_t)i);
-    for (int64_t i = n - 1; i > 0 && !(s->flags & SHARED); i--) {
+        u->table[i] = (int32_t)(any ? conf_random(c) % (uint64_t)u->n_blocks
+                                    : (uint64_t)i);
+    for (int64_t i = n - 1; i > 0 && !any; i--) {
         int64_t j = (int64_t)(conf_random(c) % (uint64_t)(i + 1));
         int32_t t = u->table[i];
 
