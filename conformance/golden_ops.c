@@ -535,6 +535,5 @@ const struct golden_op golden_ops_native[] = {
     { "Copy", run_copy, NULL },
     { "KVAppend", run_kv_append, NULL },
     { "Unpack4", NULL, "needs a kernel that unpacks 4-bit integers" },
-    { "GroupedGEMM_FP8", NULL, "needs a grouped fp8 GEMM kernel" },
     { 0 },
 };

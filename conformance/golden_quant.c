@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conformance/golden_quant.h"
+#include "conformance/oracles/moe.h"
 #include "conformance/oracles/quant.h"
 
 struct gt gq_load(struct golden_run *r, const struct golden_value *v,
@@ -284,6 +285,68 @@ static void run_gemm_fp8(struct golden_run *r)
         y = gt_new(r, a.out, 2, shape);
         a.y = y.buf.mem;
         CONF_OK(r->c, (form & 2 ? halopGemvFp8 : halopGemmFp8)(&a, NULL));
+        golden_judge(r, golden_output(r, "y"), &y, &slack);
+    }
+}
+
+static void run_grouped_fp8(struct golden_run *r)
+{
+    struct gt x = gq_load(r, golden_input(r, "x_q"), halE4M3);
+    struct gt w = gq_load(r, golden_input(r, "w_q"), halE4M3);
+    struct gt xs = gt_load_f32(r, golden_input(r, "x_scale"));
+    struct gt ws = gt_load_f32(r, golden_input(r, "w_scale_inv"));
+    struct gt offsets = gt_load_i32(r, golden_input(r, "offsets")), y;
+
+    if (x.rank != 2 || w.rank != 3 || x.shape[1] != w.shape[2] ||
+        offsets.n != w.shape[0] + 1)
+        golden_cannot(r, "want x [rows, k], w [experts, n, k] and offsets");
+    int64_t rows = x.shape[0], experts = w.shape[0], n = w.shape[1];
+    int64_t k = x.shape[1], blocks = (k + 127) / 128;
+    int64_t scales = (n + 127) / 128 * blocks;
+    const int64_t shape[2] = { rows, n };
+    double *mag = conf_host(r->c, (size_t)(rows * n + 1) * sizeof *mag);
+    double *sum = conf_host(r->c, (size_t)(rows * n + 1) * sizeof *sum);
+    struct golden_slack slack = { .mag = mag, .sum = 11 + sqrt((double)k) };
+    struct oracle_grouped_quant q = {
+        .g = { .y = sum,
+               .mag = mag,
+               .x = golden_doubles(r, golden_input(r, "x_q")),
+               .w = golden_doubles(r, golden_input(r, "w_q")),
+               .offsets = gt_fetch(r, &offsets),
+               .rows = rows,
+               .x_rows = rows,
+               .experts = experts,
+               .n = n,
+               .k = k,
+               .w_stride = n * k },
+        .x_scale = golden_doubles(r, golden_input(r, "x_scale")),
+        .w_scale = golden_doubles(r, golden_input(r, "w_scale_inv")),
+        .s_stride = scales,
+    };
+
+    if (xs.n != rows * blocks || ws.n != experts * scales)
+        golden_cannot(r, "scales of another shape");
+    oracle_grouped_fp8(&q);
+    for (int form = 0; form < 2; form++) {
+        struct halopGroupedGemmFp8Args a = {
+            .out = form ? halBF16 : halF32,
+            .x = x.buf.mem,
+            .x_scale = xs.buf.mem,
+            .w = w.buf.mem,
+            .w_scale = ws.buf.mem,
+            .offsets = offsets.buf.mem,
+            .rows = rows,
+            .x_rows = rows,
+            .n_experts = experts,
+            .n = n,
+            .k = k,
+            .w_expert_stride = n * k,
+            .w_scale_expert_stride = scales,
+        };
+
+        y = gt_new(r, a.out, 2, shape);
+        a.y = y.buf.mem;
+        CONF_OK(r->c, halopGroupedGemmFp8(&a, NULL));
         golden_judge(r, golden_output(r, "y"), &y, &slack);
     }
 }
@@ -588,6 +651,7 @@ const struct golden_op golden_ops_quant[] = {
     { "SiluMulQuantFP8", run_silu_mul_quant, NULL },
     { "WeightDequantFP8", run_weight_dequant, NULL },
     { "GEMM_FP8", run_gemm_fp8, NULL },
+    { "GroupedGEMM_FP8", run_grouped_fp8, NULL },
     { "GEMM_W8A8_dynamic", run_w8a8_dynamic, NULL },
     { "GEMM_W8A8_static", run_w8a8_static, NULL },
     { "DequantGGUF", run_gguf_dequant, NULL },

@@ -247,6 +247,9 @@ halError_t conf_mutant_kernel(const struct conf_mutant *m,
     if (st != halSuccess)
         return st;
     mine = halbin_find(&made.bin, desc->name);
+    if (!mine && m->needs_groups) /* a kernel that stands in for it */
+        return below->kernel_create(dev, desc, images, n_images, out_kernel,
+                                    out_info);
     image = mine ? same_variant(mine, images[0]) : NULL;
     if (!image || mine->n_params != desc->n_params)
         return hal_fail(halErrorKernelBuild,

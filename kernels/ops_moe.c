@@ -4,7 +4,7 @@
  * (ops_moe.h).  How many rows an expert has is known on the device only: grids
  * are made for the worst case.
  */
-#include "kernels/ops_internal.h"
+#include "kernels/ops_moe_internal.h"
 
 /* moe_permute.k's LOCAL memory. */
 #define EXPERTS_MAX 2048
@@ -139,43 +139,66 @@ halError_t halopMoePermute(const struct halopMoePermuteArgs *args,
 
 /* ---- grouped product ---------------------------------------------------- */
 
+halError_t moe_check_stride(const char *op, const char *name, int64_t stride,
+                            const char *what, int64_t elems)
+{
+    if (stride < elems)
+        return ops_fail(op, halErrorInvalidValue,
+                        "%s is %lld; an expert has %s, %lld elements", name,
+                        (long long)stride, what, (long long)elems);
+    if (stride > UINT32_MAX)
+        return ops_fail(op, halErrorInvalidValue,
+                        "%s is %lld; up to 2^32 - 1 is possible", name,
+                        (long long)stride);
+    return halSuccess;
+}
+
+halError_t moe_check_shape(const char *op, const struct moe_shape *s)
+{
+    const struct ops_size sizes[] = {
+        { "rows", s->rows }, { "x_rows", s->x_rows },       { "n", s->n },
+        { "k", s->k },       { "n_experts", s->n_experts },
+    };
+    halError_t st = ops_check_sizes(op, sizes, 5);
+
+    if (st != halSuccess)
+        return st;
+    if (s->n_experts < 1)
+        return ops_fail(op, halErrorInvalidValue,
+                        "n_experts is 0; offsets need at least one");
+    st = moe_check_stride(op, "w_expert_stride", s->w_expert_stride, "n x k",
+                          s->n * s->k);
+    if (st != halSuccess)
+        return st;
+    if (s->gather && (s->gather_div < 1 || s->gather_div > INT32_MAX))
+        return ops_fail(op, halErrorInvalidValue,
+                        "gather_div is %lld; it must lie in 1..%d",
+                        (long long)s->gather_div, INT32_MAX);
+    if (s->x_rows == 0 && s->rows)
+        return ops_fail(op, halErrorInvalidValue,
+                        "x_rows is 0 and rows is %lld", (long long)s->rows);
+    return halSuccess;
+}
+
 static halError_t check_gemm(const char *op,
                              const struct halopGroupedGemmArgs *a)
 {
-    const struct ops_size sizes[] = {
-        { "rows", a->rows }, { "x_rows", a->x_rows },       { "n", a->n },
-        { "k", a->k },       { "n_experts", a->n_experts },
+    const struct moe_shape shape = {
+        .rows = a->rows,
+        .x_rows = a->x_rows,
+        .n_experts = a->n_experts,
+        .n = a->n,
+        .k = a->k,
+        .w_expert_stride = a->w_expert_stride,
+        .gather = a->gather,
+        .gather_div = a->gather_div,
     };
     halError_t st = ops_check_dtype(op, "in", a->in, OPS_FLOATS);
 
     if (st == halSuccess)
         st = ops_check_dtype(op, "out", a->out,
                              OPS_DTYPE(a->in) | OPS_DTYPE(halF32));
-    if (st == halSuccess)
-        st = ops_check_sizes(op, sizes, 5);
-    if (st != halSuccess)
-        return st;
-    if (a->n_experts < 1)
-        return ops_fail(op, halErrorInvalidValue,
-                        "n_experts is 0; offsets need at least one");
-    if (a->w_expert_stride < a->n * a->k)
-        return ops_fail(op, halErrorInvalidValue,
-                        "w_expert_stride is %lld; an expert has n x k, "
-                        "%lld elements",
-                        (long long)a->w_expert_stride,
-                        (long long)(a->n * a->k));
-    if (a->w_expert_stride > UINT32_MAX)
-        return ops_fail(op, halErrorInvalidValue,
-                        "w_expert_stride is %lld; up to 2^32 - 1 is possible",
-                        (long long)a->w_expert_stride);
-    if (a->gather && (a->gather_div < 1 || a->gather_div > INT32_MAX))
-        return ops_fail(op, halErrorInvalidValue,
-                        "gather_div is %lld; it must lie in 1..%d",
-                        (long long)a->gather_div, INT32_MAX);
-    if (a->x_rows == 0 && a->rows)
-        return ops_fail(op, halErrorInvalidValue,
-                        "x_rows is 0 and rows is %lld", (long long)a->rows);
-    return halSuccess;
+    return st == halSuccess ? moe_check_shape(op, &shape) : st;
 }
 
 static uint64_t tiles_of(const struct ops_call *call,
@@ -211,12 +234,12 @@ static halError_t run_gemm(const char *op, const struct halopGroupedGemmArgs *a,
     const struct ops_view w = { { a->n_experts, a->n * a->k, 1, 1 },
                                 { a->w_expert_stride, 1, 0, 0 } };
     const uint64_t w_span =
-        ops_count(a->n_experts - 1, a->w_expert_stride) + ops_count(a->n, a->k);
+        moe_span(a->n_experts, a->w_expert_stride, ops_count(a->n, a->k));
     /* Without depth (k == 0) x and w are not read. */
     const struct ops_tensor tensors[] = {
         { "y", a->y, ops_count(a->rows, a->n), a->out, OPS_OUT, NULL },
         { "x", a->x, ops_count(a->x_rows, a->k), a->in, OPS_IN, NULL },
-        { "w", a->w, a->k ? w_span : 0, a->in, OPS_IN, &w },
+        { "w", a->w, w_span, a->in, OPS_IN, &w },
         { "offsets", a->offsets, (uint64_t)a->n_experts + 1, halI32, OPS_IN,
           NULL },
         { "gather", a->gather, a->gather ? (uint64_t)a->rows : 0, halI32,

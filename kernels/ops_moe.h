@@ -88,6 +88,54 @@ HAL_API halError_t halopGroupedGemm(const struct halopGroupedGemmArgs *args,
                                     halStream_t stream);
 
 /*
+ * The same rows by quantised weights: what a row gets is halopGemmFp8's of its
+ * row of x and its expert's weights, to the last bit of the rules there: each
+ * block of 128 k summed in f32, times x_scale, times w_scale, added in f32, and
+ * one rounding to `out` (F32, BF16, F16).  Scales are taken as they are: one
+ * that is NaN or infinite gives NaN or infinities where it scales, nowhere
+ * else.  Expert e's scales begin w_scale_expert_stride after those of e - 1.
+ * k == 0 gives 0.
+ */
+struct halopGroupedGemmFp8Args {
+    halDtype out;
+    void *y;                /* [rows][n] */
+    const uint8_t *x;       /* E4M3 [x_rows][k] */
+    const float *x_scale;   /* [x_rows][ceil(k / 128)] */
+    const uint8_t *w;       /* E4M3, n_experts times [n][k] */
+    const float *w_scale;   /* n_experts times [ceil(n / 128)][ceil(k / 128)] */
+    const int32_t *offsets; /* I32 [n_experts + 1] */
+    const int32_t *gather;  /* or NULL */
+    int64_t rows, x_rows, n_experts, n, k;
+    int64_t w_expert_stride;       /* at least n * k, below 2^32 */
+    int64_t w_scale_expert_stride; /* at least an expert's, below 2^32 */
+    int64_t gather_div;            /* at least 1 with gather */
+};
+HAL_API halError_t halopGroupedGemmFp8(
+    const struct halopGroupedGemmFp8Args *args, halStream_t stream);
+
+/*
+ * And by 8-bit integers, W8A8: halopGemmI8's exact sums (k <= 131071) times
+ * w_scale of the expert and column, then x_scale of the row of x.  Each may be
+ * NULL (1); with `out` I32, the sums themselves, both must be.
+ */
+struct halopGroupedGemmI8Args {
+    halDtype out;           /* F32, BF16, F16, I32 */
+    void *y;                /* [rows][n] */
+    const int8_t *x;        /* [x_rows][k] */
+    const float *x_scale;   /* [x_rows] or NULL */
+    const int8_t *w;        /* n_experts times [n][k] */
+    const float *w_scale;   /* n_experts times [n], or NULL */
+    const int32_t *offsets; /* I32 [n_experts + 1] */
+    const int32_t *gather;  /* or NULL */
+    int64_t rows, x_rows, n_experts, n, k;
+    int64_t w_expert_stride;       /* at least n * k, below 2^32 */
+    int64_t w_scale_expert_stride; /* at least n with w_scale, below 2^32 */
+    int64_t gather_div;            /* at least 1 with gather */
+};
+HAL_API halError_t halopGroupedGemmI8(const struct halopGroupedGemmI8Args *args,
+                                      halStream_t stream);
+
+/*
  * y[t] = sum over s, in its order, of weights[t][s] * parts[place[t][s]]
  * (+ shared[t]), in f32 with one rounding at the end; a place outside
  * [0, rows) adds nothing.  parts [rows][n] of dtype `in`: F32 or `out`; weights

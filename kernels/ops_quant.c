@@ -2,7 +2,8 @@
 /* ops_quant.c - what the products with quantised weights have in common. */
 #include "kernels/ops_quant_internal.h"
 
-/* Up to here a pass over w for each row beats filling tiles (ops_gemm.c). */
+/* Up to here a pass over w for each row beats filling tiles (ops_gemm.c); of
+ * each expert, where there are some. */
 #define GEMV_ROWS_WIDE 2
 #define GEMV_ROWS_GPU  4
 
@@ -81,12 +82,13 @@ void quant_start(struct quant_product *p, void *y)
 static halError_t choose(struct ops_call *call, const struct quant_product *p,
                          int *out_is_gemv)
 {
+    const int64_t each = p->experts ? p->experts : 1;
     halError_t st;
 
-    *out_is_gemv = p->gemv || p->m <= GEMV_ROWS_GPU;
+    *out_is_gemv = p->gemv || p->m <= GEMV_ROWS_GPU * each;
     if (*out_is_gemv) {
         st = ops_find(call, p->op, "%s_gemv%s", p->family, p->suffix);
-        if (st != halSuccess || p->gemv || p->m <= GEMV_ROWS_WIDE ||
+        if (st != halSuccess || p->gemv || p->m <= GEMV_ROWS_WIDE * each ||
             call->group > 1)
             return st;
         *out_is_gemv = 0;
@@ -134,15 +136,17 @@ static halError_t run_gemm(struct ops_call *call, const struct quant_product *p,
                            halStream_t stream)
 {
     uint64_t m = (uint64_t)p->m, n = (uint64_t)p->n, tiles;
+    /* each expert with rows may leave one tile unfilled */
+    uint64_t more = (uint64_t)(p->m < p->experts ? p->m : p->experts);
 
     finish(call, p, call->device.units);
     if (call->group == 1) {
         /* Tiles adapt to the units; 16 groups a unit balance the load. */
-        tiles = (m + 15) / 16 * ((n + 31) / 32);
+        tiles = ((m + 15) / 16 + more) * ((n + 31) / 32);
         if (tiles > 16ull * call->device.units)
             tiles = 16ull * call->device.units;
     } else {
-        tiles = (m + 63) / 64 * ((n + 63) / 64);
+        tiles = ((m + 63) / 64 + more) * ((n + 63) / 64);
     }
     return ops_run(call, tiles, 1, stream);
 }

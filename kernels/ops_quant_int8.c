@@ -68,6 +68,16 @@ halError_t halopQuantiseI8Static(halDtype in, int8_t *q, const void *x,
     return ops_run(&call, ops_grid_of(&call, n), 1, stream);
 }
 
+halError_t quant_check_i8_depth(const char *op, int64_t k)
+{
+    if (k > K_MAX)
+        return ops_fail(op, halErrorInvalidValue,
+                        "k is %lld; it must be %d or less, as sums of more "
+                        "products may not fit 32 bits",
+                        (long long)k, K_MAX);
+    return halSuccess;
+}
+
 static halError_t check_out(const char *op, const struct halopGemmI8Args *a)
 {
     if (a->out == halI32 && (a->x_scale || a->w_scale || a->bias))
@@ -97,17 +107,14 @@ static halError_t product(const char *op, int gemv,
     st = check_out(op, a);
     if (st == halSuccess)
         st = quant_check_shape(&p);
-    if (st == halSuccess && a->k > K_MAX)
-        st = ops_fail(op, halErrorInvalidValue,
-                      "k is %lld; it must be %d or less, as sums of more "
-                      "products may not fit 32 bits",
-                      (long long)a->k, K_MAX);
+    if (st == halSuccess)
+        st = quant_check_i8_depth(op, a->k);
     if (st != halSuccess || a->m == 0 || a->n == 0)
         return st;
     n = (uint64_t)a->n;
-    /* quant/int8_sums.h's, of what is given */
-    p.flags = (a->x_scale ? 32u : 0u) | (a->w_scale ? 64u : 0u) |
-              (a->int_bias ? 128u : 0u);
+    p.flags = (a->x_scale ? QUANT_I8_XS : 0u) |
+              (a->w_scale ? QUANT_I8_WS : 0u) |
+              (a->int_bias ? QUANT_I8_BIAS : 0u);
 
     /* Without depth (k == 0) x and w are not read. */
     quant_start(&p, a->y);

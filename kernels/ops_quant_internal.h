@@ -19,14 +19,22 @@ struct quant_product {
     halDtype out;
     halDtype x_dtype; /* of unquantised activations; else halF32 */
     int64_t m, n, k;
+    int64_t experts;  /* the kernels that have tables of rows; else 0 */
     uint32_t flags;   /* beyond those of quant/io.h */
-    int64_t extra[4]; /* scalars after the common ones */
+    int64_t extra[5]; /* scalars after the common ones */
     unsigned n_extra;
     int64_t strip; /* a group of one thread takes so many columns, or 0 */
     /* As the kernels take them: quant_start()'s, the family's, the bias. */
     struct ops_tensor tensors[QUANT_TENSORS_MAX];
     unsigned n_tensors;
 };
+
+/* quant/int8_sums.h's flags, of what is given. */
+#define QUANT_I8_XS   32u
+#define QUANT_I8_WS   64u
+#define QUANT_I8_BIAS 128u
+/* Sums of k products of two int8 fit an int32. */
+halError_t quant_check_i8_depth(const char *op, int64_t k);
 
 /* m, n and k. */
 halError_t quant_check_shape(const struct quant_product *p);

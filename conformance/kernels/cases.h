@@ -120,6 +120,7 @@ void kx_cases_refusals(struct conf_list *list);
 void kx_cases_quant(struct conf_list *list);
 void kx_cases_router(struct conf_list *list);
 void kx_cases_moe(struct conf_list *list);
+void kx_cases_moe_quant(struct conf_list *list);
 void kx_cases_widths(struct conf_list *list);
 void kx_cases_moe_refusals(struct conf_list *list);
 void kx_cases_paged(struct conf_list *list);

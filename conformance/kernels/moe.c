@@ -7,32 +7,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conformance/kernels/cases.h"
-#include "conformance/oracles/moe.h"
+#include "conformance/kernels/moe.h"
 
-enum fill {
-    RANDOM,
-    ONE,     /* all tokens to one expert, not the first */
-    FEW,     /* to three experts: the others have none */
-    OUTSIDE, /* every third id names no expert */
-    NOBODY,  /* all ids do */
-};
-
-static int32_t id_of(struct conf *c, enum fill fill, int64_t i, int64_t experts)
+int32_t moe_id(struct conf *c, enum moe_fill fill, int64_t i, int64_t experts)
 {
     static const int32_t bad[] = { -1, INT32_MIN, INT32_MAX };
     int32_t id = (int32_t)(conf_random(c) % (uint64_t)experts);
 
     switch (fill) {
-    case RANDOM:
+    case MOE_RANDOM:
         return id;
-    case ONE:
+    case MOE_ONE:
         return (int32_t)(experts * 2 / 3);
-    case FEW:
+    case MOE_FEW:
         return (int32_t)(id % 3 * (experts - 1) / 2);
-    case OUTSIDE:
+    case MOE_OUTSIDE:
         return i % 9 == 8 ? (int32_t)experts : i % 3 == 0 ? bad[i / 3 % 3] : id;
-    case NOBODY:
+    case MOE_NOBODY:
         return bad[i % 3];
     }
     return 0;
@@ -43,25 +34,25 @@ static int32_t id_of(struct conf *c, enum fill fill, int64_t i, int64_t experts)
 struct permute {
     const char *name;
     int64_t tokens, top_k, experts;
-    enum fill fill;
+    enum moe_fill fill;
     int odd;
 };
 
 static const struct permute permutes[] = {
-    { "one", 1, 1, 1, RANDOM, 0 },
-    { "decode", 1, 8, 256, RANDOM, 0 },
-    { "primes", 13, 5, 37, RANDOM, 0 },
-    { "n255", 255, 1, 16, RANDOM, 0 },
-    { "n256", 32, 8, 256, RANDOM, 0 },
-    { "n257", 257, 1, 17, RANDOM, 0 },
-    { "prefill", 1031, 8, 256, RANDOM, 0 },
-    { "e2048", 300, 8, 2048, RANDOM, 0 },
-    { "tokens70001", 70001, 2, 60, RANDOM, 0 },
-    { "all_to_one", 130, 6, 64, ONE, 0 },
-    { "few", 100, 8, 256, FEW, 0 },
-    { "outside", 333, 3, 20, OUTSIDE, 0 },
-    { "nobody", 7, 3, 5, NOBODY, 0 },
-    { "misaligned", 101, 3, 11, RANDOM, 1 },
+    { "one", 1, 1, 1, MOE_RANDOM, 0 },
+    { "decode", 1, 8, 256, MOE_RANDOM, 0 },
+    { "primes", 13, 5, 37, MOE_RANDOM, 0 },
+    { "n255", 255, 1, 16, MOE_RANDOM, 0 },
+    { "n256", 32, 8, 256, MOE_RANDOM, 0 },
+    { "n257", 257, 1, 17, MOE_RANDOM, 0 },
+    { "prefill", 1031, 8, 256, MOE_RANDOM, 0 },
+    { "e2048", 300, 8, 2048, MOE_RANDOM, 0 },
+    { "tokens70001", 70001, 2, 60, MOE_RANDOM, 0 },
+    { "all_to_one", 130, 6, 64, MOE_ONE, 0 },
+    { "few", 100, 8, 256, MOE_FEW, 0 },
+    { "outside", 333, 3, 20, MOE_OUTSIDE, 0 },
+    { "nobody", 7, 3, 5, MOE_NOBODY, 0 },
+    { "misaligned", 101, 3, 11, MOE_RANDOM, 1 },
 };
 
 static void expect_ints(struct conf *c, const char *what,
@@ -76,8 +67,7 @@ static void expect_ints(struct conf *c, const char *what,
     conf_check(c, 1, "%s", what);
 }
 
-static struct kx_tensor ints(struct conf *c, const int32_t *v, int64_t n,
-                             int odd)
+struct kx_tensor moe_ints(struct conf *c, const int32_t *v, int64_t n, int odd)
 {
     struct kx_tensor t = { .dtype = halI32, .n = n };
 
@@ -85,7 +75,7 @@ static struct kx_tensor ints(struct conf *c, const int32_t *v, int64_t n,
     return t;
 }
 
-static int32_t *host_ints(struct conf *c, int64_t n)
+int32_t *moe_host_ints(struct conf *c, int64_t n)
 {
     return conf_host(c, (size_t)(n + 1) * sizeof(int32_t));
 }
@@ -94,17 +84,17 @@ static void run_permute(struct conf *c)
 {
     const struct permute *s = conf_param(c);
     int64_t n = s->tokens * s->top_k, e = s->experts;
-    int32_t *ids = host_ints(c, n), *want[4];
+    int32_t *ids = moe_host_ints(c, n), *want[4];
     const int64_t sizes[4] = { e, e + 1, n, n };
     static const char *const names[4] = { "counts", "offsets", "perm",
                                           "place" };
     struct kx_tensor out[4], in;
 
     for (int64_t i = 0; i < n; i++)
-        ids[i] = id_of(c, s->fill, i, e);
-    in = ints(c, ids, n, s->odd);
+        ids[i] = moe_id(c, s->fill, i, e);
+    in = moe_ints(c, ids, n, s->odd);
     for (int i = 0; i < 4; i++) {
-        want[i] = host_ints(c, sizes[i]);
+        want[i] = moe_host_ints(c, sizes[i]);
         out[i] = kx_output(c, halI32, sizes[i], s->odd);
     }
     struct halopMoePermuteArgs args = {
@@ -126,40 +116,31 @@ static void run_permute(struct conf *c)
 
 /* ---- grouped product ---------------------------------------------------- */
 
-enum { GATHER = 1, PADDED = 2, WILD = 4, ODD = 8 };
-
-struct grouped {
-    const char *name;
-    int64_t rows, experts, n, k;
-    enum fill fill;
-    int flags;
-};
-
-static const struct grouped groupeds[] = {
-    { "one", 1, 1, 1, 1, RANDOM, 0 },
-    { "decode", 8, 256, 40, 65, RANDOM, GATHER },
-    { "primes", 29, 5, 37, 53, RANDOM, GATHER },
-    { "n15_k15", 40, 3, 15, 15, RANDOM, 0 },
-    { "n16_k16", 40, 3, 16, 16, RANDOM, 0 },
-    { "n17_k17", 40, 3, 17, 17, RANDOM, GATHER },
-    { "m33_n129_k64", 33, 1, 129, 64, RANDOM, 0 },
-    { "rows5_of_one", 5, 1, 31, 33, RANDOM, 0 },
-    { "all_to_one", 70, 8, 65, 48, ONE, GATHER },
-    { "few", 90, 16, 20, 100, FEW, 0 },
-    { "tiles", 300, 4, 150, 40, RANDOM, GATHER },
-    { "prefill", 520, 8, 96, 256, RANDOM, GATHER },
-    { "k0", 9, 3, 10, 0, RANDOM, 0 },
-    { "k7168", 12, 4, 36, 7168, RANDOM, 0 },
-    { "k33001", 12, 2, 3, 33001, RANDOM, GATHER },
-    { "padded", 31, 6, 19, 23, RANDOM, PADDED | GATHER },
-    { "wild", 31, 6, 19, 23, RANDOM, WILD | GATHER },
-    { "rows70001", 70001, 3, 2, 2, RANDOM, 0 },
-    { "misaligned", 19, 4, 21, 37, RANDOM, ODD | GATHER },
+static const struct moe_shape groupeds[] = {
+    { "one", 1, 1, 1, 1, MOE_RANDOM, 0 },
+    { "decode", 8, 256, 40, 65, MOE_RANDOM, MOE_GATHER },
+    { "primes", 29, 5, 37, 53, MOE_RANDOM, MOE_GATHER },
+    { "n15_k15", 40, 3, 15, 15, MOE_RANDOM, 0 },
+    { "n16_k16", 40, 3, 16, 16, MOE_RANDOM, 0 },
+    { "n17_k17", 40, 3, 17, 17, MOE_RANDOM, MOE_GATHER },
+    { "m33_n129_k64", 33, 1, 129, 64, MOE_RANDOM, 0 },
+    { "rows5_of_one", 5, 1, 31, 33, MOE_RANDOM, 0 },
+    { "all_to_one", 70, 8, 65, 48, MOE_ONE, MOE_GATHER },
+    { "few", 90, 16, 20, 100, MOE_FEW, 0 },
+    { "tiles", 300, 4, 150, 40, MOE_RANDOM, MOE_GATHER },
+    { "prefill", 520, 8, 96, 256, MOE_RANDOM, MOE_GATHER },
+    { "k0", 9, 3, 10, 0, MOE_RANDOM, 0 },
+    { "k7168", 12, 4, 36, 7168, MOE_RANDOM, 0 },
+    { "k33001", 12, 2, 3, 33001, MOE_RANDOM, MOE_GATHER },
+    { "padded", 31, 6, 19, 23, MOE_RANDOM, MOE_PADDED | MOE_GATHER },
+    { "wild", 31, 6, 19, 23, MOE_RANDOM, MOE_WILD | MOE_GATHER },
+    { "rows70001", 70001, 3, 2, 2, MOE_RANDOM, 0 },
+    { "misaligned", 19, 4, 21, 37, MOE_RANDOM, MOE_ODD | MOE_GATHER },
 };
 
 struct grouped_param {
     halDtype in, out;
-    struct grouped s;
+    struct moe_shape s;
 };
 
 static const halDtype dtypes[][2] = {
@@ -167,32 +148,31 @@ static const halDtype dtypes[][2] = {
     { halF16, halF16 }, { halF16, halF32 },
 };
 
-/* Rows in order of their experts; `wild` offsets begin below 0, end past the
- * rows and leave the fourth expert's rows to nobody. */
-static int32_t *make_offsets(struct conf *c, const struct grouped *s)
+int32_t *moe_offsets(struct conf *c, const struct moe_shape *s)
 {
-    int32_t *ids = host_ints(c, s->rows), *counts = host_ints(c, s->experts);
-    int32_t *perm = host_ints(c, s->rows), *place = host_ints(c, s->rows);
-    int32_t *offsets = host_ints(c, s->experts + 1);
+    int32_t *ids = moe_host_ints(c, s->rows),
+            *counts = moe_host_ints(c, s->experts);
+    int32_t *perm = moe_host_ints(c, s->rows),
+            *place = moe_host_ints(c, s->rows);
+    int32_t *offsets = moe_host_ints(c, s->experts + 1);
 
     for (int64_t i = 0; i < s->rows; i++)
-        ids[i] = id_of(c, s->fill, i, s->experts);
+        ids[i] = moe_id(c, s->fill, i, s->experts);
     oracle_moe_permute(counts, offsets, perm, place, ids, s->rows, s->experts);
-    if (s->flags & WILD) {
+    if (s->flags & MOE_WILD) {
         offsets[0] = -7;
         offsets[s->experts] = INT32_MAX;
     }
     return offsets;
 }
 
-static int32_t *make_gather(struct conf *c, const struct grouped *s,
-                            int64_t x_rows)
+int32_t *moe_gather(struct conf *c, const struct moe_shape *s, int64_t x_rows)
 {
-    int32_t *gather = host_ints(c, s->rows);
+    int32_t *gather = moe_host_ints(c, s->rows);
 
     for (int64_t i = 0; i < s->rows; i++)
         gather[i] = (int32_t)(conf_random(c) % (uint64_t)(3 * x_rows));
-    if (s->flags & WILD) {
+    if (s->flags & MOE_WILD) {
         gather[0] = -1;
         gather[s->rows / 2] = INT32_MIN;
         gather[s->rows - 1] = INT32_MAX;
@@ -216,16 +196,17 @@ static void judge_grouped(struct conf *c, const struct grouped_param *p,
 static void run_grouped(struct conf *c)
 {
     const struct grouped_param *p = conf_param(c);
-    const struct grouped *s = &p->s;
-    int odd = s->flags & ODD ? 1 : 0, gathers = s->flags & GATHER;
+    const struct moe_shape *s = &p->s;
+    int odd = s->flags & MOE_ODD ? 1 : 0, gathers = s->flags & MOE_GATHER;
     int64_t x_rows = gathers ? s->rows / 3 + 1 : s->rows;
-    int64_t stride = s->n * s->k + (s->flags & PADDED ? 11 : 0);
+    int64_t stride = s->n * s->k + (s->flags & MOE_PADDED ? 11 : 0);
     struct kx_tensor x = kx_normal(c, p->in, x_rows * s->k, 1, odd);
     struct kx_tensor w = kx_normal(c, p->in, s->experts * stride, 0.25, odd);
     struct kx_tensor y = kx_output(c, p->out, s->rows * s->n, odd);
-    int32_t *offsets = make_offsets(c, s);
-    int32_t *gather = gathers ? make_gather(c, s, x_rows) : NULL;
-    struct kx_tensor dev = ints(c, offsets, s->experts + 1, odd), by = { 0 };
+    int32_t *offsets = moe_offsets(c, s);
+    int32_t *gather = gathers ? moe_gather(c, s, x_rows) : NULL;
+    struct kx_tensor dev = moe_ints(c, offsets, s->experts + 1, odd),
+                     by = { 0 };
     struct oracle_grouped g = {
         .x = x.val,
         .w = w.val,
@@ -241,7 +222,7 @@ static void run_grouped(struct conf *c)
     };
 
     if (gathers)
-        by = ints(c, gather, s->rows, odd);
+        by = moe_ints(c, gather, s->rows, odd);
     struct halopGroupedGemmArgs args = {
         .in = p->in,
         .out = p->out,
@@ -273,7 +254,7 @@ static void run_rows_of_nobody(struct conf *c)
     struct kx_tensor x = kx_normal(c, *dtype, ROWS * K, 1, 0);
     struct kx_tensor w = kx_normal(c, *dtype, 4 * N * K, 1, 0);
     struct kx_tensor y = kx_output(c, *dtype, ROWS * N, 0);
-    struct kx_tensor dev = ints(c, offsets, 5, 0);
+    struct kx_tensor dev = moe_ints(c, offsets, 5, 0);
     size_t bytes = conf_dtype_bytes(*dtype), used = USED * N * bytes;
     const char *before = kx_snapshot(c, &y.buf), *after;
     struct halopGroupedGemmArgs args = {
@@ -303,22 +284,22 @@ static void run_rows_of_nobody(struct conf *c)
 struct combine {
     const char *name;
     int64_t tokens, top_k, n;
-    enum fill fill;
+    enum moe_fill fill;
     int shared, odd;
 };
 
 static const struct combine combines[] = {
-    { "one", 1, 1, 1, RANDOM, 0, 0 },
-    { "decode", 1, 8, 7168, RANDOM, 1, 0 },
-    { "primes", 13, 5, 37, RANDOM, 1, 0 },
-    { "n15", 3, 3, 15, RANDOM, 0, 0 },
-    { "n16", 3, 3, 16, RANDOM, 1, 0 },
-    { "n1025", 5, 2, 1025, RANDOM, 1, 0 },
-    { "dropped", 40, 3, 19, OUTSIDE, 1, 0 },
-    { "all_dropped", 4, 3, 19, NOBODY, 0, 0 },
-    { "no_slots", 4, 0, 33, NOBODY, 1, 0 },
-    { "tokens70001", 70001, 2, 3, RANDOM, 0, 0 },
-    { "misaligned", 9, 4, 29, RANDOM, 1, 1 },
+    { "one", 1, 1, 1, MOE_RANDOM, 0, 0 },
+    { "decode", 1, 8, 7168, MOE_RANDOM, 1, 0 },
+    { "primes", 13, 5, 37, MOE_RANDOM, 1, 0 },
+    { "n15", 3, 3, 15, MOE_RANDOM, 0, 0 },
+    { "n16", 3, 3, 16, MOE_RANDOM, 1, 0 },
+    { "n1025", 5, 2, 1025, MOE_RANDOM, 1, 0 },
+    { "dropped", 40, 3, 19, MOE_OUTSIDE, 1, 0 },
+    { "all_dropped", 4, 3, 19, MOE_NOBODY, 0, 0 },
+    { "no_slots", 4, 0, 33, MOE_NOBODY, 1, 0 },
+    { "tokens70001", 70001, 2, 3, MOE_RANDOM, 0, 0 },
+    { "misaligned", 9, 4, 29, MOE_RANDOM, 1, 1 },
 };
 
 struct combine_param {
@@ -337,14 +318,14 @@ static void run_combine(struct conf *c)
     struct kx_tensor shared = { 0 }, place;
     struct kx_tensor y = kx_output(c, p->out, all, s->odd);
     double *want = kx_doubles(c, all), *mag = kx_doubles(c, all);
-    int32_t *host = host_ints(c, slots);
+    int32_t *host = moe_host_ints(c, slots);
     struct conf_bound bound;
 
     if (s->shared)
         shared = kx_normal(c, p->out, all, 1, s->odd);
     for (int64_t i = 0; i < slots; i++)
-        host[i] = id_of(c, s->fill, i, rows);
-    place = ints(c, host, slots, s->odd);
+        host[i] = moe_id(c, s->fill, i, rows);
+    place = moe_ints(c, host, slots, s->odd);
     struct halopMoeCombineArgs args = {
         .in = p->in,
         .out = p->out,

@@ -28,6 +28,7 @@ void conf_cases_kernels(struct conf_list *list,
     kx_cases_quant(list);
     kx_cases_router(list);
     kx_cases_moe(list);
+    kx_cases_moe_quant(list);
     kx_cases_widths(list);
     kx_cases_moe_refusals(list);
     kx_cases_paged(list);

@@ -33,6 +33,20 @@ struct oracle_grouped {
 };
 void oracle_grouped_gemm(const struct oracle_grouped *g);
 
+/* Quantised: x and w are what their codes mean.  Scales of x by row (and block
+ * of 128 k), of w by column (and 128 x 128), s_stride from one expert's to the
+ * next's. */
+struct oracle_grouped_quant {
+    struct oracle_grouped g;
+    const double *x_scale, *w_scale;
+    int64_t s_stride;
+};
+/* Each block's sum times x's and w's scale: what a scale that is NaN or
+ * infinite does to the sum, it does here. */
+void oracle_grouped_fp8(const struct oracle_grouped_quant *q);
+/* NULL scales are 1; mag is |y|, for the sums are exact. */
+void oracle_grouped_int8(const struct oracle_grouped_quant *q);
+
 /* shared may be NULL. */
 void oracle_moe_combine(double *y, double *mag, const double *parts,
                         const double *weights, const int32_t *place,

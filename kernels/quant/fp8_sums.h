@@ -5,17 +5,18 @@
  * x's and by w's and added.
  */
 #define Q_XS             IN(e4m3, x), IN(f32, x_scale)
-#define Q_WS             IN(e4m3, w), IN(f32, w_scale)
+#define Q_WS             IN(e4m3, w), IN(f32, w_scale) Q_TABLES
 #define Q_XLD(row, i, k) VLD(e4m3, x, (row)*IDX(depth) + (i), k)
-#define Q_WLD(row, i, k) VLD(e4m3, w, (row)*IDX(depth) + (i), k)
+#define Q_WLD(row, i, k) VLD(e4m3, w, Q_W(w_stride) + (row)*IDX(depth) + (i), k)
 
 #include "quant/float_sums.h"
 
 #define BLOCKS ((IDX(depth) + 127) / 128)
 #define X_SCALE(row, k0) \
-    LD(f32, x_scale, MIN(IDX(row), IDX(m) - 1) * BLOCKS + (k0) / 128)
+    LD(f32, x_scale, MIN(IDX(row), Q_X_ROWS - 1) * BLOCKS + (k0) / 128)
 #define W_SCALE(col, k0) \
-    LD(f32, w_scale, MIN(IDX(col), IDX(n) - 1) / 128 * BLOCKS + (k0) / 128)
+    LD(f32, w_scale,     \
+       Q_W(s_stride) + MIN(IDX(col), IDX(n) - 1) / 128 * BLOCKS + (k0) / 128)
 
 #undef Q_BLOCK
 #undef Q_ADD

@@ -27,7 +27,12 @@
  * and nothing is put into xs.  Q_XPUT(i, v): the statement that puts 16 there.
  *
  * Q_MORE: further scalars after a comma, or nothing.
+ *
+ * An instance that defines GROUPED has a row meet its expert's weights alone
+ * (experts.h, which defines Q_MORE then).
  */
+#include "quant/experts.h"
+
 #if defined(HAL_CPU)
 #define KX    16384
 #define SHARE 64
@@ -51,8 +56,9 @@ KERNEL(NAME, Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n),
        LOCAL(float, xs, KX))
 {
     idx per = MIN(IDX(share), IDX(SHARE));
-    for (idx row = GROUP_Y; row < m; row += GRID_Y)
-        for (idx r0 = GROUP_X * per; r0 < n; r0 += GRID_X * per) {
+    for (idx row = GROUP_Y; row < m; row += GRID_Y) {
+        Q_FIND(row)
+        for (idx r0 = GROUP_X * per; r0 < width; r0 += GRID_X * per) {
             idx rows = MIN(IDX(n) - r0, per);
             Q_ACC tot[SHARE];
             for (idx r = 0; r < rows; r++)
@@ -61,11 +67,11 @@ KERNEL(NAME, Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n),
                 idx len = MIN(IDX(depth) - k0, IDX(KX));
 #ifndef Q_RAW_X
                 SYNC;
-                VITEMS(i, k, len) Q_XPUT(i, Q_XLD(row, k0 + i, k)) SYNC;
+                VITEMS(i, k, len) Q_XPUT(i, Q_XLD(from, k0 + i, k)) SYNC;
 #endif
 #ifdef Q_ROW
                 for (idx r = 0; r < rows; r++)
-                    tot[r] = Q_ROW(tot[r], row, r0 + r, k0, len);
+                    tot[r] = Q_ROW(tot[r], from, r0 + r, k0, len);
 #else
                 for (idx r = 0; r < rows; r++)
                     for (idx b = 0; b < len; b += Q_BLOCK) {
@@ -78,9 +84,9 @@ KERNEL(NAME, Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n),
                         UNROLL for (int j = 0; j < 4; j++) p[j] = part;
                         for (; done + 64 <= size; done += 64) {
                             /* a multiple of 64, which the compiler is told */
-                            uint from = UINT(at + done) & ~63u;
+                            uint whole = UINT(at + done) & ~63u;
                             UNROLL for (int j = 0; j < 4; j++) p[j] = vec_fma(
-                                p[j], Q_WLD(col, IDX(from | UINT(16 * j)), 16),
+                                p[j], Q_WLD(col, IDX(whole | UINT(16 * j)), 16),
                                 VLDL(xs, b + done + 16 * j));
                         }
                         part =
@@ -89,11 +95,12 @@ KERNEL(NAME, Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n),
                         VITEMS(i, k, size - done)
                         part = vec_fma(part, Q_WLD(col, at + done + i, k),
                                        VLDL(xs, b + done + i));
-                        tot[r] = Q_ADD(tot[r], part, row, col, at);
+                        tot[r] = Q_ADD(tot[r], part, from, col, at);
                     }
 #endif
             }
             for (idx r = 0; r < rows; r++)
-                Q_END(tot[r], row * n + r0 + r, row, r0 + r)
+                Q_END(tot[r], row * n + r0 + r, from, r0 + r)
         }
+    }
 }

@@ -6,28 +6,28 @@
  * flags: 32 x has scales, 64 w has, 128 there is an integer bias.
  */
 #define Q_XS             IN(i8, x), IN(f32, x_scale)
-#define Q_WS             IN(i8, w), IN(f32, w_scale), IN(i32, i_bias)
+#define Q_WS             IN(i8, w), IN(f32, w_scale), IN(i32, i_bias) Q_TABLES
 #define Q_XLD(row, i, k) VLD(i8, x, (row)*IDX(depth) + (i), k)
-#define Q_WLD(row, i, k) VLD(i8, w, (row)*IDX(depth) + (i), k)
+#define Q_WLD(row, i, k) VLD(i8, w, Q_W(w_stride) + (row)*IDX(depth) + (i), k)
 
 #define Q_SUM int
-#define Q_PUT(at, sum, row, col)               \
-    {                                          \
-        int i_ = sum;                          \
-        if ((flags & 128u) != 0u)              \
-            i_ += LD(i32, i_bias, col);        \
-        if (Q_Y_FORMAT == 3u) {                \
-            ST(u32, y32, at, UINT(i_));        \
-        } else {                               \
-            float v = FLOAT(i_);               \
-            if ((flags & 64u) != 0u)           \
-                v = v * LD(f32, w_scale, col); \
-            if ((flags & 32u) != 0u)           \
-                v = v * LD(f32, x_scale, row); \
-            if (Q_BIAS)                        \
-                v += LD(f32, bias, col);       \
-            Q_STORE(at, v)                     \
-        }                                      \
+#define Q_PUT(at, sum, row, col)                                 \
+    {                                                            \
+        int i_ = sum;                                            \
+        if ((flags & 128u) != 0u)                                \
+            i_ += LD(i32, i_bias, col);                          \
+        if (Q_Y_FORMAT == 3u) {                                  \
+            ST(u32, y32, at, UINT(i_));                          \
+        } else {                                                 \
+            float v = FLOAT(i_);                                 \
+            if ((flags & 64u) != 0u)                             \
+                v = v * LD(f32, w_scale, Q_W(s_stride) + (col)); \
+            if ((flags & 32u) != 0u)                             \
+                v = v * LD(f32, x_scale, row);                   \
+            if (Q_BIAS)                                          \
+                v += LD(f32, bias, col);                         \
+            Q_STORE(at, v)                                       \
+        }                                                        \
     }
 
 /* The lanes' sum: each is exact. */
@@ -107,9 +107,9 @@ FN(int) int8_dot(const hal_T_i8 *x, const hal_T_i8 *w, idx n)
     return (int)(all - 128u * xs);
 }
 #define Q_RAW_X
-#define Q_ROW(acc, row, col, k0, len) \
-    ((acc) +                          \
-     int8_dot(x + (row)*IDX(depth) + (k0), w + (col)*IDX(depth) + (k0), len))
+#define Q_ROW(acc, row, col, k0, len)              \
+    ((acc) + int8_dot(x + (row)*IDX(depth) + (k0), \
+                      w + Q_W(w_stride) + (col)*IDX(depth) + (k0), len))
 #endif
 
 /* gemm.h */

@@ -18,8 +18,8 @@
 struct row;
 
 /* Tensors by name: "*" before an output, "?" before what may be NULL, "="
- * before an input that may be exactly the output.  Each has at least two
- * elements in a good call. */
+ * before an input that may be exactly the output, "." before bytes, which no
+ * address misaligns.  Each has at least two elements in a good call. */
 struct op {
     const char *name;
     halError_t (*call)(const struct row *r, void *const *p);
@@ -95,7 +95,7 @@ static inline void refused(halError_t want, halError_t st, const char *op,
 
 static inline const char *bare(const char *tensor)
 {
-    return tensor + strspn(tensor, "*?=");
+    return tensor + strspn(tensor, "*?=.");
 }
 
 /* Each tensor of each op in turn: NULL, misaligned, no device memory, freed,
@@ -122,6 +122,8 @@ static inline void args_each_tensor(const struct row *rows, unsigned n)
                 void *p[TENSORS];
 
                 if (!bad[k].where && strchr(op->tensors[i], '?'))
+                    continue;
+                if (k == 1 && strchr(op->tensors[i], '.'))
                     continue;
                 places(p);
                 p[i] = bad[k].where;

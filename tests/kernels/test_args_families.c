@@ -175,6 +175,62 @@ static halError_t grouped(const struct row *r, void *const *p)
     return halopGroupedGemm(&args, 0);
 }
 
+static struct halopGroupedGemmFp8Args grouped_fp8_args(void *const *p)
+{
+    return (struct halopGroupedGemmFp8Args){
+        .y = p[0],
+        .x = p[1],
+        .x_scale = p[2],
+        .w = p[3],
+        .w_scale = p[4],
+        .offsets = p[5],
+        .gather = p[6],
+        .rows = 2,
+        .x_rows = 2,
+        .n_experts = 2,
+        .n = 4,
+        .k = 4,
+        .w_expert_stride = 16,
+        .w_scale_expert_stride = 1,
+        .gather_div = 1,
+    };
+}
+static halError_t grouped_fp8(const struct row *r, void *const *p)
+{
+    struct halopGroupedGemmFp8Args args = grouped_fp8_args(p);
+
+    (void)r;
+    return halopGroupedGemmFp8(&args, 0);
+}
+
+static struct halopGroupedGemmI8Args grouped_i8_args(void *const *p)
+{
+    return (struct halopGroupedGemmI8Args){
+        .y = p[0],
+        .x = p[1],
+        .x_scale = p[2],
+        .w = p[3],
+        .w_scale = p[4],
+        .offsets = p[5],
+        .gather = p[6],
+        .rows = 2,
+        .x_rows = 2,
+        .n_experts = 2,
+        .n = 4,
+        .k = 4,
+        .w_expert_stride = 16,
+        .w_scale_expert_stride = 4,
+        .gather_div = 1,
+    };
+}
+static halError_t grouped_i8(const struct row *r, void *const *p)
+{
+    struct halopGroupedGemmI8Args args = grouped_i8_args(p);
+
+    (void)r;
+    return halopGroupedGemmI8(&args, 0);
+}
+
 static halError_t combine(const struct row *r, void *const *p)
 {
     struct halopMoeCombineArgs args = {
@@ -261,6 +317,12 @@ static const struct op ops[] = {
       permute,
       { "*counts", "*offsets", "*perm", "*place", "ids" } },
     { "halopGroupedGemm", grouped, { "*y", "x", "w", "offsets", "?gather" } },
+    { "halopGroupedGemmFp8",
+      grouped_fp8,
+      { "*y", ".x", "x_scale", ".w", "w_scale", "offsets", "?gather" } },
+    { "halopGroupedGemmI8",
+      grouped_i8,
+      { "*y", ".x", "?x_scale", ".w", "?w_scale", "offsets", "?gather" } },
     { "halopMoeCombine",
       combine,
       { "*y", "parts", "weights", "place", "?shared" } },
@@ -312,6 +374,8 @@ static void large_sizes(void **state)
     struct halopKvAppendArgs kv;
     struct halopMlaFp8AppendArgs mla;
     struct halopGroupedGemmArgs gemm;
+    struct halopGroupedGemmFp8Args fp8;
+    struct halopGroupedGemmI8Args i8;
     void *p[TENSORS];
 
     (void)state;
@@ -328,6 +392,21 @@ static void large_sizes(void **state)
     gemm.w_expert_stride = (int64_t)UINT32_MAX + 1;
     refused(halErrorInvalidValue, halopGroupedGemm(&gemm, 0),
             "halopGroupedGemm", "w_expert_stride", " is 4294967296", __LINE__);
+    fp8 = grouped_fp8_args(p);
+    fp8.w_scale_expert_stride = (int64_t)UINT32_MAX + 1;
+    refused(halErrorInvalidValue, halopGroupedGemmFp8(&fp8, 0),
+            "halopGroupedGemmFp8", "w_scale_expert_stride", " is 4294967296",
+            __LINE__);
+    fp8 = grouped_fp8_args(p);
+    fp8.n_experts = most;
+    fp8.w_expert_stride = UINT32_MAX; /* 2^63 elements */
+    refused(halErrorInvalidValue, halopGroupedGemmFp8(&fp8, 0),
+            "halopGroupedGemmFp8", "w has ", "elements", __LINE__);
+    i8 = grouped_i8_args(p);
+    i8.k = i8.w_expert_stride = 131072;
+    i8.n = 1;
+    refused(halErrorInvalidValue, halopGroupedGemmI8(&i8, 0),
+            "halopGroupedGemmI8", "k is 131072", "", __LINE__);
     refused(
         halErrorInvalidValue,
         halopAttentionCombine(halF32, p[0], NULL, p[1], p[2], most, 2, 4, 0),

@@ -42,6 +42,8 @@ struct bench_set {
         struct halopRouterArgs router;
         struct halopMoePermuteArgs permute;
         struct halopGroupedGemmArgs grouped;
+        struct halopGroupedGemmFp8Args grouped_fp8;
+        struct halopGroupedGemmI8Args grouped_i8;
         struct halopMoeCombineArgs combine;
         struct halopSampleArgs pick;
         struct halopSpeculativeVerifyArgs verify;

@@ -86,6 +86,63 @@ static halError_t run_grouped(const struct bench_set *s)
     return halopGroupedGemm(&s->u.grouped, NULL);
 }
 
+static void make_grouped_fp8(struct bench_set *s)
+{
+    struct halopGroupedGemmFp8Args *a = &s->u.grouped_fp8;
+    int64_t each = s->d[0], experts = s->d[1], n = s->d[2], k = s->d[3];
+    int64_t rows = each * experts, blocks = (k + 127) / 128;
+    int64_t scales = (n + 127) / 128 * blocks;
+
+    *a = (struct halopGroupedGemmFp8Args){ .out = s->row->out,
+                                           .rows = rows,
+                                           .x_rows = rows,
+                                           .n_experts = experts,
+                                           .n = n,
+                                           .k = k,
+                                           .w_expert_stride = n * k,
+                                           .w_scale_expert_stride = scales };
+    a->y = bench_out(s, s->row->out, rows * n);
+    a->x = bench_in(s, halE4M3, rows * k);
+    a->x_scale = bench_in(s, halF32, rows * blocks);
+    a->w = bench_in(s, halE4M3, experts * n * k);
+    a->w_scale = bench_in(s, halF32, experts * scales);
+    a->offsets = bench_ids(s, experts + 1, each, bench_at_step);
+    s->flops = 2.0 * (double)rows * (double)n * (double)k;
+}
+
+static halError_t run_grouped_fp8(const struct bench_set *s)
+{
+    return halopGroupedGemmFp8(&s->u.grouped_fp8, NULL);
+}
+
+static void make_grouped_i8(struct bench_set *s)
+{
+    struct halopGroupedGemmI8Args *a = &s->u.grouped_i8;
+    int64_t each = s->d[0], experts = s->d[1], n = s->d[2], k = s->d[3];
+    int64_t rows = each * experts;
+
+    *a = (struct halopGroupedGemmI8Args){ .out = s->row->out,
+                                          .rows = rows,
+                                          .x_rows = rows,
+                                          .n_experts = experts,
+                                          .n = n,
+                                          .k = k,
+                                          .w_expert_stride = n * k,
+                                          .w_scale_expert_stride = n };
+    a->y = bench_out(s, s->row->out, rows * n);
+    a->x = bench_in(s, halI8, rows * k);
+    a->x_scale = bench_in(s, halF32, rows);
+    a->w = bench_in(s, halI8, experts * n * k);
+    a->w_scale = bench_in(s, halF32, experts * n);
+    a->offsets = bench_ids(s, experts + 1, each, bench_at_step);
+    s->flops = 2.0 * (double)rows * (double)n * (double)k;
+}
+
+static halError_t run_grouped_i8(const struct bench_set *s)
+{
+    return halopGroupedGemmI8(&s->u.grouped_i8, NULL);
+}
+
 static void make_combine(struct bench_set *s)
 {
     struct halopMoeCombineArgs *a = &s->u.combine;
@@ -205,10 +262,18 @@ static halError_t run_verify(const struct bench_set *s)
             top_k                                                          \
         }                                                                  \
     }
-#define GROUPED(name, in_, out_, rows, experts)                            \
+#define GROUPED(name, in_, out_, rows, experts) \
+    PRODUCT("grouped_gemm", "", grouped, name, in_, out_, rows, experts)
+#define GROUPED_FP8(name, out_, rows, experts)                                 \
+    PRODUCT("grouped_gemm_fp8", "Fp8", grouped_fp8, name, halE4M3, out_, rows, \
+            experts)
+#define GROUPED_I8(name, out_, rows, experts)                             \
+    PRODUCT("grouped_gemm_i8", "I8", grouped_i8, name, halI8, out_, rows, \
+            experts)
+#define PRODUCT(op_, api_, way, name, in_, out_, rows, experts)            \
     {                                                                      \
-        .op = "grouped_gemm", .kind = name, .api = "halopGroupedGemm",     \
-        .make = make_grouped, .run = run_grouped, .in = in_, .out = out_,  \
+        .op = op_, .kind = name, .api = "halopGroupedGemm" api_,           \
+        .make = make_##way, .run = run_##way, .in = in_, .out = out_,      \
         .names = "rows experts n k", .dims = { rows, experts, 512, 1792 }, \
         .full = {                                                          \
             rows,                                                          \
@@ -269,6 +334,12 @@ const struct bench_row bench_rows_moe[] = {
     GROUPED("bf16.f32", halBF16, halF32, 16, 8),
     GROUPED("f16.f16", halF16, halF16, 16, 8),
     GROUPED("f16.f32", halF16, halF32, 16, 8),
+    GROUPED_FP8("bf16", halBF16, 1, 16),
+    GROUPED_FP8("bf16", halBF16, 16, 8),
+    GROUPED_FP8("f32", halF32, 16, 8),
+    GROUPED_I8("bf16", halBF16, 1, 16),
+    GROUPED_I8("bf16", halBF16, 16, 8),
+    GROUPED_I8("f32", halF32, 16, 8),
     COMBINE("f32.f32", halF32, halF32),
     COMBINE("bf16.bf16", halBF16, halBF16),
     COMBINE("f32.bf16", halF32, halBF16),
