@@ -185,6 +185,31 @@ static void run_argmax(struct golden_run *r)
     golden_judge_exact(r, need_result(r, 0), &index);
 }
 
+static void run_topk(struct golden_run *r)
+{
+    struct gt x = gt_load(r, need_slot(r, 0)), turned, values, indices;
+    int axis = axis_of(r, golden_number(r, "axis", -1), x.rank);
+    int64_t n = x.shape[axis], rows = n ? x.n / n : 0;
+    int64_t k = golden_int(r, need_slot(r, 1), 0);
+    int64_t shape[GOLDEN_RANK_MAX];
+
+    if (x.dtype == halI32)
+        golden_cannot(r, "needs a top-k kernel of integers");
+    if (golden_number(r, "largest", 1) != 1)
+        golden_cannot(r, "no kernel gives the smallest");
+    turned = axis_last(r, &x, axis, 0);
+    memcpy(shape, turned.shape, sizeof shape);
+    shape[turned.rank - 1] = k;
+    values = gt_new(r, x.dtype, turned.rank, shape);
+    indices = gt_new(r, halI32, turned.rank, shape);
+    CONF_OK(r->c, halopTopK(x.dtype, values.buf.mem, indices.buf.mem,
+                            turned.buf.mem, rows, n, k, NULL));
+    values = axis_last(r, &values, axis, 1);
+    indices = axis_last(r, &indices, axis, 1);
+    golden_judge_exact(r, need_result(r, 0), &values);
+    golden_judge_exact(r, need_result(r, 1), &indices);
+}
+
 static void run_rmsnorm(struct golden_run *r)
 {
     struct gt x = gt_load(r, need_slot(r, 0));
@@ -552,24 +577,27 @@ const struct golden_op golden_ops_onnx[] = {
     { "onnx.SwiGLU", run_swiglu, NULL },
     { "onnx.Swish", run_swish, NULL },
     { "onnx.TensorScatter", run_tensor_scatter, NULL },
+    { "onnx.TopK", run_topk, NULL },
     { "onnx.Transpose", run_transpose, NULL },
     { "onnx.Mul", NULL, "needs an element-wise product kernel" },
     { "onnx.CumSum", NULL, "needs a prefix sum kernel" },
-    { "onnx.DequantizeLinear", NULL, "needs a dequantisation kernel" },
-    { "onnx.DynamicQuantizeLinear", NULL, "needs a quantisation kernel" },
-    { "onnx.QuantizeLinear", NULL, "needs a quantisation kernel" },
+    { "onnx.DequantizeLinear", NULL,
+      "needs dequantisation by tensor, axis or ONNX block, with zero points" },
+    { "onnx.DynamicQuantizeLinear", NULL,
+      "needs quantisation to u8 with a zero point" },
+    { "onnx.QuantizeLinear", NULL,
+      "needs quantisation by tensor, axis or ONNX block, with zero points" },
     { "onnx.GatherElements", NULL, "needs an element-wise gather kernel" },
     { "onnx.Gelu", NULL, "needs a gelu kernel" },
     { "onnx.LayerNormalization", NULL, "needs a layer norm kernel" },
     { "onnx.LogSoftmax", NULL, "needs a log-softmax kernel" },
-    { "onnx.MatMulInteger", NULL, "needs an int8 GEMM kernel" },
-    { "onnx.QLinearMatMul", NULL, "needs an int8 GEMM kernel" },
+    { "onnx.MatMulInteger", NULL, "needs an int8 product with zero points" },
+    { "onnx.QLinearMatMul", NULL, "needs an int8 product with zero points" },
     { "onnx.ReduceMax", NULL, "needs a reduction kernel (maximum)" },
     { "onnx.ReduceSum", NULL, "needs a reduction kernel (sum)" },
     { "onnx.ScatterElements", NULL, "needs a scatter kernel" },
     { "onnx.ScatterND", NULL, "needs a scatter kernel" },
     { "onnx.Sigmoid", NULL, "needs a sigmoid kernel" },
-    { "onnx.TopK", NULL, "needs a top-k kernel" },
     { "onnx.Where", NULL, "needs a selection kernel" },
     { 0 },
 };
