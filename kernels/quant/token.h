@@ -59,6 +59,19 @@ FN(uint) power(uint F)
     return p >> 1;
 }
 
+#ifdef HAL_CPU
+/* WEIGHT and SCALE in a form that vectorises. */
+FN(hal_u64) weight_of(uint y)
+{
+    hal_u64 w = (hal_u64)power(y & 0xffffffu) << 16 >> (y >> 24 & 63u);
+    return y == 0xffffffffu ? 0u : w;
+}
+FN(hal_u64) scaled(hal_u64 w, uint f)
+{
+    return (w >> 32) * f + ((w & 0xffffffffu) * f >> 32);
+}
+#endif
+
 /* The two words of the weight of a Y that is not 0xffffffff. */
 #define WEIGHT(high, low, Y)                                \
     uint high = 0u, low = 0u;                               \
