@@ -558,6 +558,7 @@ step_oclgrind() {
         --case 'kernel.attention.*.one' --case 'kernel.attention.f32.kv257' \
         --case 'kernel.rope_*.f32.one' --case 'kernel.int8_gemv.f32.m1_n1_k1' \
         --case 'kernel.cast.i32_bf16.n17' --case 'kernel.speculate.f32.one' \
+        --case 'kernel.*8_gemm.f32.m3_n7_k5' --case 'kernel.grouped*.f32.one' \
         --case 'kernel.embedding.f32.one' --case 'kernel.copy_strided.*.one'
     if [ -s "$log" ]; then
         echo "FAILED: Oclgrind complains"
