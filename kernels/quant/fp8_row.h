@@ -102,8 +102,7 @@ fp8_row(vec acc, const hal_T_e4m3 *w, const hal_T_bf16 *x, idx len,
         vector_size(32), may_alias)) *)((hal_T_bf16 *)(void *)xs + (i)) = \
         __builtin_convertvector((hal_vu)(v).p[0] >> 16, unsigned short    \
                                 __attribute__((vector_size(32))));
-#define Q_ROW(acc, row, col, k0, len)                         \
-    fp8_row(acc, w + Q_W(w_stride) + (col)*IDX(depth) + (k0), \
-            (const hal_T_bf16 *)(void *)xs, len,              \
-            x_scale + IDX(row) * BLOCKS + (k0) / 128,         \
-            w_scale + Q_W(s_stride) + IDX(col) / 128 * BLOCKS + (k0) / 128)
+#define Q_ROW(acc, row, col, k0, len)                               \
+    fp8_row(acc, w + Q_W(w_stride) + (col)*IDX(depth) + (k0),       \
+            (const hal_T_bf16 *)(void *)xs, len, &X_SCALE(row, k0), \
+            &W_SCALE(col, k0))

@@ -175,6 +175,9 @@ strip(hal_vf *sums, const uint *w, const uint *zeros, const hal_T_f16 *scales,
     bytes z[8];
     hal_T_f16 by[128];
 
+    /* the next group's */
+    __builtin_prefetch(zeros + n / 8);
+    UNROLL for (int i = 0; i < 4; i++) __builtin_prefetch(scales + n + 32 * i);
     zeros_of(z, zeros, n, more);
     for (idx k = from; k < to; k += KS, x += KS / 2) {
         UNROLL for (int i = 0; i < LINES; i++) fetch_line(ahead);
