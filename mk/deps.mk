@@ -7,7 +7,7 @@ DEPS_BUILD := gcc libc6-dev binutils libhwloc-dev libcjson-dev libxxhash-dev \
 # Drivers that make a machine without a GPU into several devices.
 DEPS_DRIVERS := ocl-icd-libopencl1 pocl-opencl-icd mesa-vulkan-drivers
 # To pass the tests.
-DEPS_TEST := mesa-opencl-icd chromium libcmocka-dev clang clang-format \
+DEPS_TEST := g++ mesa-opencl-icd chromium libcmocka-dev clang clang-format \
 	libclang-rt-14-dev valgrind oclgrind vulkan-validationlayers spirv-tools \
 	libopenblas0-pthread libdnnl2 libclblast1 git libxml2-utils pkgconf
 

@@ -56,7 +56,43 @@ $(EXAMPLE): $(patsubst %.c,$(B)/obj/%.o,$(wildcard examples/plugin/*.c))
 	@mkdir -p $(@D)
 	$(LINK) -shared $^
 
-tests: $(TESTS) $(FAKES) $(EXAMPLE) ## build the unit tests
+# The emulator that runs the kernels' CUDA text on the CPU (tests/emu/emu.h): an
+# object for each .k, without sanitizers, since it changes stacks by itself.
+# Another build of the same kernels may name the first one's folder.
+EMU ?= $(B)/emu
+EMU_KERNELS := $(patsubst kernels/%.k,$(B)/emu/kernels/%.o,$(KERNELS))
 
-.PHONY: tests fuzzers
+$(B)/emu/emu.o: tests/emu/emu.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(filter-out $(SANFLAGS),$(CFLAGS_ALL)) -MMD -MP -c \
+	  -o $@ $<
+
+$(B)/emu/emu_text.o: tests/emu/emu_text.c $(B)/flags
+	@mkdir -p $(@D)
+	$(COMPILE)
+
+$(B)/emu/emu-text: $(B)/emu/emu_text.o $(B)/libcompiler.a
+	$(LINK) $^ $(LIBS)
+
+# The program is order-only: it is linked again whenever the compiler is.
+$(B)/emu/kernels/%.o: $(B)/kernels/%.halbin tests/emu/emu_text.c \
+  tests/emu/emu_cuda.h tests/emu/emu_internal.h tests/emu/emu-compile.sh \
+  | $(B)/emu/emu-text
+	@mkdir -p $(@D)
+	sh tests/emu/emu-compile.sh $(B) $< $@
+
+$(B)/emu/libhalcyon-emu.so: $(B)/emu/emu.o $(EMU_KERNELS)
+	$(CC) -pthread -shared -o $@ $^
+
+ifeq ($(EMU),$(B)/emu)
+emu: $(B)/emu/libhalcyon-emu.so ## build the emulator of CUDA text
+else
+emu:
+	@mkdir -p $(B)
+	ln -sfn $(abspath $(EMU)) $(B)/emu
+endif
+
+tests: $(TESTS) $(FAKES) $(EXAMPLE) emu ## build the unit tests
+
+.PHONY: tests fuzzers emu
 .SECONDARY:

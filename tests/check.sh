@@ -334,6 +334,16 @@ step_conform() {
     conform "$B/halcyon" $(golden)
 }
 
+# What NVIDIA's devices get, proven without one; all of it is in unit, too.
+step_cuda() {
+    local log
+    log=$(mktemp "$LOGS/unit.XXXXXX")
+    programs "$B" | grep -E '/test_(emu|cuda|ptx)[^/]*$' | each unit_one >"$log"
+    cat "$log"
+    tally "$log"
+    rm -f "$log"
+}
+
 # Planted faults: each must be caught, by name, on every device.
 step_selftest() {
     local json=$LOGS/selftest.json caught lived
@@ -446,7 +456,7 @@ step_asan() {
     export OCL_ICD_VENDORS=$PWD/$B/icd
     export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-    build "$B/asan" SAN=address,undefined OPT=-O1 \
+    build "$B/asan" SAN=address,undefined OPT=-O1 EMU="$B/emu" \
         STOCK_HALBIN="$B/stock.halbin" || return 1
     # Compilers over every kernel, minutes long; what is ours of it is fuzzed.
     without='test_gcc_equal|test_cuda_text' unit "$B/asan"
@@ -454,7 +464,7 @@ step_asan() {
         --timeout 5
     instrument || return 1
     rm -f "$B"/asan/libhalcyon.*
-    build "$B/asan" SAN=address,undefined OPT=-O1 \
+    build "$B/asan" SAN=address,undefined OPT=-O1 EMU="$B/emu" \
         STOCK_HALBIN="$B/asan/instrumented.halbin" || return 1
     HALCYON_CPU_ISA=base conform "$B/asan/halcyon" --device cpu:0 --timeout 5 \
         --case 'kernel.*.primes' --case 'kernel.*.n1[5-7]' \
@@ -466,7 +476,8 @@ step_asan() {
 
 step_tsan() {
     export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1
-    build "$B/tsan" SAN=thread OPT=-O1 STOCK_HALBIN="$B/stock.halbin" || return 1
+    build "$B/tsan" SAN=thread OPT=-O1 EMU="$B/emu" \
+        STOCK_HALBIN="$B/stock.halbin" || return 1
     # One thread each (most of the compiler's), or many short-lived processes;
     # they run under the other sanitizers.
     without='compiler/test_(gcc_equal|halbin|halcc|pp_limits|preprocess|reflect|rules|tools)|test_commands|test_cuda_text|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * emu_cuda.h - the CUDA C++ that the dialect's expansion uses, for g++.  What
+ * is not here does not compile.  `__shared__` and the list of kernels are not
+ * the preprocessor's work: emu_text.c rewrites the one and writes the other.
+ */
+#ifndef TESTS_EMU_EMU_CUDA_H
+#define TESTS_EMU_EMU_CUDA_H
+
+#include "tests/emu/emu_internal.h"
+
+#define __device__
+#define __global__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __align__(n) __attribute__((aligned(n)))
+
+#define threadIdx (emu_self->thread)
+#define blockIdx  (emu_self->block)
+#define blockDim  (emu_self->block_dim)
+#define gridDim   (emu_self->grid_dim)
+
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
+};
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w)
+{
+    return uint4{ x, y, z, w };
+}
+static inline float4 make_float4(float x, float y, float z, float w)
+{
+    return float4{ x, y, z, w };
+}
+
+template <class To, class From> static inline To emu_bits(From value)
+{
+    static_assert(sizeof(To) >= sizeof(From), "the value does not fit");
+    To out = To();
+
+    __builtin_memcpy(&out, &value, sizeof value);
+    return out;
+}
+
+static inline unsigned __float_as_uint(float f)
+{
+    return emu_bits<unsigned>(f);
+}
+static inline float __uint_as_float(unsigned u)
+{
+    return emu_bits<float>(u);
+}
+static inline float __fsqrt_rn(float f)
+{
+    return __builtin_sqrtf(f);
+}
+static inline float rintf(float f)
+{
+    return __builtin_rintf(f);
+}
+
+static inline void __syncthreads()
+{
+    emu_block_barrier();
+}
+static inline void __syncwarp(unsigned mask = 0xffffffffu)
+{
+    emu_warp_barrier(mask);
+}
+
+template <class T>
+static inline T emu_shuffle_of(unsigned mask, T value, unsigned lane)
+{
+    uint64_t got = emu_shuffle(mask, emu_bits<uint64_t>(value), lane);
+    T out;
+
+    __builtin_memcpy(&out, &got, sizeof out);
+    return out;
+}
+template <class T> static inline T __shfl_sync(unsigned mask, T value, int lane)
+{
+    return emu_shuffle_of(mask, value, lane & 31);
+}
+template <class T>
+static inline T __shfl_xor_sync(unsigned mask, T value, int bits)
+{
+    return emu_shuffle_of(mask, value, emu_lane() ^ bits);
+}
+template <class T>
+static inline T __shfl_up_sync(unsigned mask, T value, unsigned by)
+{
+    unsigned lane = emu_lane();
+
+    return emu_shuffle_of(mask, value, by > lane ? lane : lane - by);
+}
+template <class T>
+static inline T __shfl_down_sync(unsigned mask, T value, unsigned by)
+{
+    unsigned lane = emu_lane();
+
+    return emu_shuffle_of(mask, value, by > 31 - lane ? lane : lane + by);
+}
+static inline unsigned __ballot_sync(unsigned mask, int predicate)
+{
+    return emu_ballot(mask, predicate);
+}
+static inline int __any_sync(unsigned mask, int predicate)
+{
+    return emu_ballot(mask, predicate) != 0;
+}
+static inline int __all_sync(unsigned mask, int predicate)
+{
+    return emu_ballot(mask, predicate) == mask;
+}
+
+/* ---- entries ------------------------------------------------------------- */
+
+template <unsigned... I> struct emu_indices {
+};
+template <unsigned n, unsigned... I>
+struct emu_range : emu_range<n - 1, n - 1, I...> {
+};
+template <unsigned... I> struct emu_range<0, I...> {
+    typedef emu_indices<I...> type;
+};
+
+template <class... A, unsigned... I>
+static inline void emu_apply(void (*f)(A...), void **args, emu_indices<I...>)
+{
+    (void)args; /* of a kernel without any */
+    f(*static_cast<A *>(args[I])...);
+}
+
+template <class... A> static constexpr unsigned emu_count(void (*)(A...))
+{
+    return sizeof...(A);
+}
+
+#define EMU_KERNEL(name, bounds)                                               \
+    static void emu_call_##name(void **args)                                   \
+    {                                                                          \
+        emu_apply(name, args, emu_range<emu_count(name)>::type{});             \
+    }                                                                          \
+    static struct emu_kernel emu_kernel_##name = { #name, bounds,              \
+                                                   emu_count(name),            \
+                                                   emu_call_##name, nullptr }; \
+    __attribute__((constructor)) static void emu_add_##name()                  \
+    {                                                                          \
+        emu_register(&emu_kernel_##name);                                      \
+    }
+
+#endif
