@@ -158,16 +158,63 @@ static void built_in(void **state)
         assert_string_equal(p->stands[p->n_stands - 1].backend, "cpu");
         hal__profile_free(p);
     }
-    assert_true(n >= 3);
+    assert_true(n >= 9);
+}
+
+static struct hal_profile *built_in_of(const char *name)
+{
+    const struct hal_text_file *f = hal_profile_files;
+    struct hal_message msg = { "" };
+    struct hal_profile *p;
+
+    while (f->name && strcmp(f->name, name) != 0)
+        f++;
+    if (!f->name)
+        fail_msg("no profile %s", name);
+    p = hal__profile_parse(f->name, f->text, strlen(f->text), &msg);
+    if (!p)
+        fail_msg("%s", msg.text);
+    return p;
+}
+
+/* What tells NVIDIA's chips apart, and must not be another's by a slip. */
+static void nvidia(void **state)
+{
+    static const struct {
+        const char *file;
+        uint32_t major, units;
+        double bandwidth, bf16, fp8;
+    } chips[] = {
+        { "a100.ini", 8, 108, 2039, 312, 0 },
+        { "a800.ini", 8, 108, 2039, 312, 0 },
+        { "h100.ini", 9, 132, 3350, 989, 1979 },
+        { "h800.ini", 9, 132, 3350, 989, 1979 },
+        { "h200.ini", 9, 132, 4800, 989, 1979 },
+        { "h20.ini", 9, 78, 4000, 148, 296 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof chips / sizeof *chips; i++) {
+        struct hal_profile *p = built_in_of(chips[i].file);
+
+        assert_string_equal(p->stands[0].backend, "cuda");
+        assert_int_equal(p->version[0], chips[i].major);
+        assert_int_equal(p->units, chips[i].units);
+        assert_true(p->bandwidth == chips[i].bandwidth);
+        assert_true(p->bf16 == chips[i].bf16 && p->fp16 == chips[i].bf16);
+        assert_true(p->fp8 == chips[i].fp8);
+        assert_int_equal(p->dtypes >> halE4M3 & 1, chips[i].major == 9);
+        assert_int_equal(p->warp, 32);
+        hal__profile_free(p);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads),
-        cmocka_unit_test(refuses),
-        cmocka_unit_test(bounds),
-        cmocka_unit_test(built_in),
+        cmocka_unit_test(reads),  cmocka_unit_test(refuses),
+        cmocka_unit_test(bounds), cmocka_unit_test(built_in),
+        cmocka_unit_test(nvidia),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
