@@ -5,13 +5,12 @@
  * whatever way it ends, the temporary directory is gone and no process is
  * left.
  */
+#include "compiler/command.h"
 #include "compiler/expand.h"
-#include "compiler/halbin.h"
 #include "compiler/tool.h"
 
 #include <elf.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,121 +39,17 @@ int cc_can_build(const struct variant *v)
 
 /* ---- a command line ------------------------------------------------------ */
 
-struct command {
-    char **argv; /* ends with a NULL */
-    size_t n, room;
-    struct arena arena;
-    int failed;
-};
-
-static void add_arg(struct command *c, const char *text, size_t size)
-{
-    char *copy = arena_copy(&c->arena, text, size);
-    char **argv = c->argv;
-
-    if (copy && c->n + 2 > c->room) {
-        c->room = c->room * 2 + 32;
-        argv = realloc(c->argv, c->room * sizeof *argv);
-        if (argv)
-            c->argv = argv;
-    }
-    if (!copy || !argv) {
-        c->failed = 1;
-        return;
-    }
-    c->argv[c->n++] = copy;
-    c->argv[c->n] = NULL;
-}
-
-static void add_args(struct command *c, const char *words)
-{
-    for (size_t n; *words; words += n) {
-        words += strspn(words, " \t\n");
-        n = strcspn(words, " \t\n");
-        if (n)
-            add_arg(c, words, n);
-    }
-}
-
-static void command_free(struct command *c)
-{
-    free(c->argv);
-    arena_free(&c->arena);
-}
-
 static void add_flags(struct command *c, const struct variant *v)
 {
     const char *extra = setting("HALCYON_CFLAGS", "");
 
-    add_args(c, setting("HALCYON_CC", "cc"));
-    add_args(c, COMMON_FLAGS);
+    command_add_words(c, setting("HALCYON_CC", "cc"));
+    command_add_words(c, COMMON_FLAGS);
     /* A sanitizer's functions come from the program, not from here. */
     if (!strstr(extra, "-fsanitize"))
-        add_args(c, "-Wl,-z,defs");
-    add_args(c, v->flags);
-    add_args(c, extra);
-}
-
-/* ---- the compiler's identity, for the cache ------------------------------ */
-
-static pthread_mutex_t identity_lock = PTHREAD_MUTEX_INITIALIZER;
-static char identity_of[512], identity_text[512];
-
-/* What `cc --version` says; asked once per process and compiler. */
-static void cc_identity(char *out, size_t room)
-{
-    const char *cc = setting("HALCYON_CC", "cc");
-    struct tool_result r = { 0 };
-    struct command c = { 0 };
-
-    pthread_mutex_lock(&identity_lock);
-    if (strcmp(identity_of, cc) != 0 && strlen(cc) < sizeof identity_of) {
-        add_args(&c, cc);
-        add_args(&c, "--version");
-        if (!c.failed && tool_run(c.argv, 20, &r) == 0 && !r.exit_status &&
-            !r.output.failed) {
-            snprintf(identity_text, sizeof identity_text, "%s", r.output.bytes);
-            strcpy(identity_of, cc);
-        }
-        buffer_free(&r.output);
-        command_free(&c);
-    }
-    snprintf(out, room, "%s", strcmp(identity_of, cc) ? "" : identity_text);
-    pthread_mutex_unlock(&identity_lock);
-}
-
-/* 0 when no key can be made: then nothing is cached. */
-static int make_key(const char *const *texts, uint32_t n_texts,
-                    const struct command *flags, struct cache_key *out)
-{
-    uint32_t version = HALBIN_VERSION;
-    char identity[512];
-    size_t n = 0, total = flags->n + n_texts + 2;
-    const void **parts = malloc(total * sizeof *parts);
-    size_t *sizes = malloc(total * sizeof *sizes);
-    int made = 0;
-
-    cc_identity(identity, sizeof identity);
-    if (!parts || !sizes || !identity[0])
-        goto out;
-    parts[n] = &version;
-    sizes[n++] = sizeof version;
-    parts[n] = identity;
-    sizes[n++] = strlen(identity);
-    for (size_t i = 0; i < flags->n; i++) {
-        parts[n] = flags->argv[i];
-        sizes[n++] = strlen(flags->argv[i]);
-    }
-    for (uint32_t i = 0; i < n_texts; i++) {
-        parts[n] = texts[i];
-        sizes[n++] = strlen(texts[i]);
-    }
-    *out = cache_key_of(parts, sizes, n);
-    made = 1;
-out:
-    free(parts);
-    free(sizes);
-    return made;
+        command_add_words(c, "-Wl,-z,defs");
+    command_add_words(c, v->flags);
+    command_add_words(c, extra);
 }
 
 /* ---- messages ------------------------------------------------------------ */
@@ -258,11 +153,11 @@ static enum compile_status compile_in(const char *dir, struct command *c,
         e = file_write_new(path, texts[i], strlen(texts[i]));
         if (e)
             return io_error(msg, "write", path, e);
-        add_arg(c, path, strlen(path));
+        command_add(c, path, strlen(path));
     }
     snprintf(path, sizeof path, "%s/out.so", dir);
-    add_args(c, "-lm -o");
-    add_arg(c, path, strlen(path));
+    command_add_words(c, "-lm -o");
+    command_add(c, path, strlen(path));
     if (c->failed)
         return io_error(msg, "compile", name, ENOMEM);
     e = tool_run(c->argv, limit_s, &r);
@@ -300,7 +195,8 @@ enum compile_status cc_compile(const char *const *texts, uint32_t n_texts,
         st = io_error(msg, "compile", name, ENOMEM);
         goto out;
     }
-    keyed = use_cache && make_key(texts, n_texts, &c, &key);
+    keyed = use_cache &&
+            command_key(&c, setting("HALCYON_CC", "cc"), texts, n_texts, &key);
     if (keyed && cache_get(&key, "so", out_bytes, out_size)) {
         st = COMPILE_OK;
         if (is_object(*out_bytes, *out_size))

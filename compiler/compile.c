@@ -102,7 +102,8 @@ static void add_step(struct job *j, const struct variant *v, uint32_t request,
 static int can_make(const struct variant *v, const struct compile_target *t)
 {
     return v->target == t->target && (v->caps & ~t->caps) == 0 &&
-           (v->target != HAL_TARGET_CPU || cc_can_build(v));
+           (v->target != HAL_TARGET_CPU || cc_can_build(v)) &&
+           (v->target != HAL_TARGET_PTX || ptx_can_make(v));
 }
 
 /* All variants when the caps are ~0, all that fit for Vulkan (the device
@@ -125,7 +126,8 @@ static enum compile_status plan(struct job *j, uint32_t request)
                                                              "PTX" };
 
         snprintf(j->msg->text, sizeof j->msg->text,
-                 "%.200s:1: no variant for %s fits the capabilities 0x%llx",
+                 "%.200s:1: no variant for %s that can be made here fits the "
+                 "capabilities 0x%llx",
                  j->req->name,
                  t->target < HAL_TARGET_COUNT ? names[t->target]
                                               : "an unknown target",
@@ -398,6 +400,21 @@ static enum compile_status make_spirv(struct job *j, const struct unit *u)
     return st;
 }
 
+static enum compile_status make_ptx(struct job *j, const struct variant *v,
+                                    const struct unit *u)
+{
+    char *blob = NULL;
+    size_t size = 0;
+    enum compile_status st = ptx_compile(
+        u->text, j->req->name, v, j->req->use_cache, &blob, &size, j->msg);
+
+    if (st == COMPILE_OK)
+        st = keep_blob(j, blob);
+    if (st == COMPILE_OK)
+        add_image(j, u, blob, size);
+    return st;
+}
+
 static enum compile_status make_text(struct job *j, struct unit *u)
 {
     char *text = u->text;
@@ -427,6 +444,8 @@ static enum compile_status run_step(struct job *j, const struct step *s)
     for (uint32_t i = 0; i < j->n_units && st == COMPILE_OK; i++) {
         if (s->variant->target == HAL_TARGET_VULKAN)
             st = make_spirv(j, &j->units[i]);
+        else if (s->variant->target == HAL_TARGET_PTX)
+            st = make_ptx(j, s->variant, &j->units[i]);
         else if (s->variant->target != HAL_TARGET_CPU)
             st = make_text(j, &j->units[i]);
     }

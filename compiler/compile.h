@@ -2,8 +2,9 @@
 /*
  * compile.h - dialect text in, kernels out: our preprocessor, the expansion to
  * each target, the reflection, and the calls to the tools that make native
- * code (cc for CPUs, libshaderc or glslc for SPIR-V).  Used by halcc offline
- * and by halModuleLoadSource at run time.  All functions are thread-safe.
+ * code (cc for CPUs, libshaderc or glslc for SPIR-V, clang or nvcc for PTX).
+ * Used by halcc offline and by halModuleLoadSource at run time.  All functions
+ * are thread-safe.
  */
 #ifndef COMPILER_COMPILE_H
 #define COMPILER_COMPILE_H
@@ -20,7 +21,7 @@ struct compile_target {
 enum compile_status {
     COMPILE_OK = 0,
     COMPILE_ERROR,   /* the source is wrong: msg has file:line: text */
-    COMPILE_NO_TOOL, /* cc or glslc is missing: msg names the package */
+    COMPILE_NO_TOOL, /* cc, glslc or clang is missing: msg names the package */
     COMPILE_NO_MEMORY,
     COMPILE_IO,
 };
@@ -51,6 +52,11 @@ struct compile_variant {
     uint64_t caps;
 };
 const struct compile_variant *compile_variants(uint32_t *out_n);
+
+/* What an NVIDIA device of this compute capability can run (HAL_CAP_SM_*). */
+uint64_t compile_ptx_caps(int major, int minor);
+/* Whether a clang is here that makes PTX. */
+int compile_has_ptx(void);
 
 /* The expansion alone: *out_text is malloc'ed.  `variant` is a name from
  * compiler/variants.def ("cpu.v3", "opencl", "vulkan.packed", "cuda"), "meta"

@@ -111,7 +111,7 @@ enum compile_status reflect(const char *source_name, const char *text,
                             struct reflection **out, uint32_t *out_n,
                             struct hal_message *msg);
 
-/* ---- cc.c and spirv.c ---------------------------------------------------- */
+/* ---- cc.c, spirv.c, ptx.c ----------------------------------------------- */
 
 /* Expanded texts to one shared object; *out_bytes is malloc'ed. */
 enum compile_status cc_compile(const char *const *texts, uint32_t n_texts,
@@ -120,6 +120,14 @@ enum compile_status cc_compile(const char *const *texts, uint32_t n_texts,
                                size_t *out_size, struct hal_message *msg);
 /* Whether this build's processor is the variant's. */
 int cc_can_build(const struct variant *v);
+
+/* 0 for a variant that only nvcc makes, where there is none. */
+int ptx_can_make(const struct variant *v);
+/* *out_text is malloc'ed. */
+enum compile_status ptx_compile(const char *text, const char *name,
+                                const struct variant *v, int use_cache,
+                                char **out_text, size_t *out_size,
+                                struct hal_message *msg);
 
 enum compile_status spirv_compile(const char *text, const char *name,
                                   int use_cache, void **out_bytes,

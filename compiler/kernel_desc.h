@@ -66,6 +66,13 @@ enum hal_target {
                   */
 #define HAL_CAP_AARCH64   (1ull << 20)
 #define HAL_CAP_CPU_OTHER (1ull << 21) /* built for the build machine's own */
+/* NVIDIA's architectures: a device has its own and all before it, but those
+ * with a letter only if it is exactly that one (compile_ptx_caps) */
+#define HAL_CAP_SM_70  (1ull << 24)
+#define HAL_CAP_SM_80  (1ull << 25)
+#define HAL_CAP_SM_90  (1ull << 26)
+#define HAL_CAP_SM_90A (1ull << 27)
+#define HAL_CAP_SM_100 (1ull << 28)
 
 /*
  * Code of one kernel for one kind of device.  Among the images that fit a

@@ -33,6 +33,11 @@ static const struct {
     { HAL_CAP_X86_64_V4, "x86-64-v4" },
     { HAL_CAP_AARCH64, "aarch64" },
     { HAL_CAP_CPU_OTHER, "the build machine's CPU" },
+    { HAL_CAP_SM_70, "compute capability 7.0" },
+    { HAL_CAP_SM_80, "compute capability 8.0" },
+    { HAL_CAP_SM_90, "compute capability 9.0" },
+    { HAL_CAP_SM_90A, "compute capability 9.0 and no other" },
+    { HAL_CAP_SM_100, "compute capability 10.0" },
 };
 
 /* The next name of HALCYON_VARIANT from *at on, which starts as NULL; NULL at

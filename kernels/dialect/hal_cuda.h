@@ -2,6 +2,9 @@
 /*
  * hal_cuda.h - CUDA C++ for nvcc, NVRTC and clang.  GROUP is a multiple of 32.
  */
+#ifdef HAL_NVPTX
+#include "hal_nvptx.h"
+#endif
 #if GROUP % 32 != 0
 #error GROUP must be a multiple of 32
 #endif

@@ -87,6 +87,8 @@ static void test_all_variants(void **state)
 
         if (variants[v].target == HAL_TARGET_CPU && !cc_can_build(&variants[v]))
             continue;
+        if (variants[v].target == HAL_TARGET_PTX)
+            continue; /* test_ptx.c */
         want++;
         assert_non_null(i);
         assert_int_equal(i->target, variants[v].target);
@@ -200,7 +202,8 @@ static void test_skip(void **state)
     expect_error(text, "t.k:2: #pragma hal skip nonsense: there is no such "
                        "variant; there are cpu cpu.base cpu.v3 cpu.v4 "
                        "cpu.aarch64 cpu.other opencl opencl.small vulkan "
-                       "vulkan.packed vulkan.bda vulkan.ssbo cuda");
+                       "vulkan.packed vulkan.bda vulkan.ssbo cuda ptx "
+                       "ptx.sm70 ptx.sm80 ptx.sm90a");
     snprintf(text, sizeof text, "#if 0\n#pragma hal skip vulkan.\n#endif\n%s",
              source);
     expect_error(text, "t.k:2: #pragma hal skip vulkan.: there is no such");

@@ -132,6 +132,10 @@ static char *gcc_expands(const char *path, const struct variant *v,
 /* Whether this pair of instance and variant is compared. */
 static int is_chosen(uint32_t instance, uint32_t variant)
 {
+    /* Newer PTX is made of the macros of CUDA's text. */
+    if (variants[variant].target == HAL_TARGET_PTX &&
+        strcmp(variants[variant].name, "ptx.sm70") != 0)
+        return 0;
     return instance == 0 || (instance + variant) % (n_variants / 2) == 0;
 }
 

@@ -3,6 +3,7 @@
  * The command halcc: what it makes, what it says and how it exits.  Runs the
  * one that was built beside this test; without it the tests are skipped.
  */
+#include "compiler/compile.h"
 #include "compiler/halbin.h"
 #include "compiler/tool.h"
 #include "hal/hal.h"
@@ -106,6 +107,9 @@ static void test_compile_and_list(void **state)
     expect("--list a.halbin", 0, "first(out f32 y, arg u32 n)");
     assert_non_null(strstr(output, "cuda"));
     assert_non_null(strstr(output, "vulkan.bda"));
+    if (compile_has_ptx())
+        assert_non_null(strstr(output, "ptx.sm70"));
+    assert_null(strstr(output, "ptx.sm80")); /* only if asked for */
     expect("--list --json a.halbin", 0,
            "{\"schema\":\"halbin-1\",\"file\":\"a."
            "halbin\",\"kernels\":[\n{\"name\":"

@@ -18,6 +18,9 @@ static int exit_of(enum compile_status st)
 
 #define TARGETS_MAX 64
 #define ALL_TARGETS "cpu,opencl,vulkan,cuda"
+/* Where it can be made: one baseline, from which drivers go on for newer
+ * chips. */
+#define ALL_AND_PTX ALL_TARGETS ",ptx.sm70"
 
 /* "opencl" and "cuda" are variants and first words at once. */
 static int is_word(const char *p, size_t size)
@@ -91,7 +94,9 @@ static int compile_file(const struct options *o, const char *path,
     struct compile_request req;
     enum compile_status st;
     char *dir = NULL, *text;
-    uint32_t n = parse_targets(o->target ? o->target : ALL_TARGETS, list);
+    const char *all =
+        o->target || !compile_has_ptx() ? ALL_TARGETS : ALL_AND_PTX;
+    uint32_t n = parse_targets(o->target ? o->target : all, list);
 
     if (!n)
         return EXIT_USAGE;
