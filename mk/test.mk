@@ -38,7 +38,8 @@ $(B)/tests/%: $(B)/tests/%.o $(TEST_SUPPORT) $(B)/libconformance.a $(B)/libhalcy
 
 # These run the programs that are built beside them.
 $(B)/tests/compiler/test_halcc: | $(B)/halcc
-$(B)/tests/tools/test_commands $(B)/tests/tools/test_bench: | $(B)/halcc $(B)/halcyon
+$(B)/tests/tools/test_commands $(B)/tests/tools/test_bench \
+  $(B)/tests/tools/test_gpu_check: | $(B)/halcc $(B)/halcyon
 
 # libFuzzer targets; build with CC=clang SAN=fuzzer-no-link,address,undefined.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,\
