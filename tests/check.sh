@@ -52,7 +52,7 @@ each() {
 }
 
 # Programs that run longest, to be begun first: the last one to end is alone.
-slow='test_cuda_text|test_gcc_equal|test_runner|test_resume|test_report|test_compile|test_package|test_ends|test_vulkan_validation|test_vulkan_memory|test_ops|test_fault'
+slow='test_cuda_text|test_ptxas|test_gcc_equal|test_runner|test_resume|test_report|test_compile|test_package|test_ends|test_vulkan_validation|test_vulkan_memory|test_ops|test_fault'
 
 # Programs that hold a driver's clock against the host's.
 alone='test_opencl_(real|order)'
@@ -459,7 +459,7 @@ step_asan() {
     build "$B/asan" SAN=address,undefined OPT=-O1 EMU="$B/emu" \
         STOCK_HALBIN="$B/stock.halbin" || return 1
     # Compilers over every kernel, minutes long; what is ours of it is fuzzed.
-    without='test_gcc_equal|test_cuda_text' unit "$B/asan"
+    without='test_gcc_equal|test_cuda_text|test_ptxas' unit "$B/asan"
     conform "$B/asan/halcyon" --device cpu:0 --level core --level memory \
         --timeout 5
     instrument || return 1
@@ -480,7 +480,7 @@ step_tsan() {
         STOCK_HALBIN="$B/stock.halbin" || return 1
     # One thread each (most of the compiler's), or many short-lived processes;
     # they run under the other sanitizers.
-    without='compiler/test_(gcc_equal|halbin|halcc|pp_limits|preprocess|reflect|rules|tools)|test_commands|test_cuda_text|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \
+    without='compiler/test_(gcc_equal|halbin|halcc|pp_limits|preprocess|reflect|rules|tools)|test_commands|test_cuda_text|test_ptxas|test_gpu_check|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \
         unit "$B/tsan"
     conform "$B/tsan/halcyon" --device cpu:0 --case 'api.thread.*' \
         --case 'api.stream.*' --timeout 5
