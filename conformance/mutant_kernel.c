@@ -183,7 +183,8 @@ static halError_t make(const struct conf_mutant *m, const struct hal_dev *dev)
 {
     const struct halDeviceProp *p = &dev->info.prop;
     struct compile_target target = {
-        .target = dev->info.target,
+        .target =
+            dev->info.text_target ? dev->info.text_target : dev->info.target,
         .caps = dev->info.caps,
         .max_group = p->maxThreadsPerBlock,
         .max_shared = p->sharedMemPerBlock > UINT32_MAX

@@ -98,6 +98,9 @@ struct hal_launch {
 struct hal_dev_info {
     uint32_t size;             /* sizeof, set by the backend */
     uint8_t target;            /* enum hal_target of the images it runs */
+    uint8_t text_target;       /* 0, or the enum hal_target of texts that
+                                  kernel_create takes too: those of
+                                  halModuleLoadSource */
     uint64_t caps;             /* HAL_CAP_* it has */
     uint32_t version;          /* of the driver: major * 1000 + minor * 10 */
     struct halDeviceProp prop; /* halName, standsOn: left to the core */

@@ -175,7 +175,8 @@ static const char *misfit(const struct hal_device *d,
     const char *missing;
     int speaks;
 
-    if (image->target != d->info.target)
+    if (image->target != d->info.target &&
+        (!d->info.text_target || image->target != d->info.text_target))
         return "another target";
     missing = cap_missing(d, image->caps);
     if (missing)

@@ -208,7 +208,7 @@ static halError_t compile(const struct hal_device *d, const char *source,
                           struct halbin *out_bin)
 {
     struct compile_target targets[MODULE_MAX_TARGETS] = { {
-        .target = d->info.target,
+        .target = d->info.text_target ? d->info.text_target : d->info.target,
         .caps = d->info.caps,
         .max_group = d->info.prop.maxThreadsPerBlock,
         .max_shared = d->info.prop.sharedMemPerBlock > UINT32_MAX

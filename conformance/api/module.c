@@ -313,11 +313,12 @@ static void data_future(struct conf *c)
     CONF_TRUE(c, m == NULL);
 }
 
-/* Sound, but for a target that no backend here runs. */
+/* Sound, but for a target that no backend here runs, or a chip of later. */
 static void data_other_target(struct conf *c)
 {
     static const char text[] = "// not for you\n";
     const struct hal_image image = { .target = HAL_TARGET_PTX,
+                                     .caps = 1ull << 63,
                                      .group = 64,
                                      .blob = text,
                                      .blob_bytes = sizeof text,
