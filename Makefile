@@ -5,7 +5,7 @@ B ?= build
 CC ?= cc
 SAN ?=
 WERROR ?= $(if $(CI),-Werror)
-BACKENDS ?= cpu opencl vulkan
+BACKENDS ?= cpu opencl vulkan cuda
 OPT ?= -O2
 
 MAKEFLAGS += --no-builtin-rules

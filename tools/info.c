@@ -43,6 +43,7 @@ static const struct part {
     /* libshaderc1 alone cannot be loaded on Debian 12: glslc brings what it
      * lacks. */
     { "glslc", PROGRAM, "glslc", "glslc", "halModuleLoadSource on Vulkan" },
+    { "NVIDIA driver", LIBRARY, "libcuda.so.1", "libcuda1", "CUDA devices" },
     { "C compiler", PROGRAM, "cc", "gcc", "halModuleLoadSource on the CPU" },
 };
 #define N_PARTS (sizeof parts / sizeof *parts)
@@ -94,6 +95,7 @@ static int is_setting(const char *pair)
         "OPENCL_",         "LP_",
         "VK_DRIVER_FILES", "VK_ICD_FILENAMES",
         "VK_LAYER_",       "VK_INSTANCE_LAYERS",
+        "CUDA_",
     };
 
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)

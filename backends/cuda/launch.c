@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * launch.c - launches.  Invariant: the stream remembers the kernel before the
+ * driver hears of it, so that a failure can name it.
+ */
+#include "backends/cuda/cuda.h"
+
+static void remember(struct cuda_stream *s, const struct cuda_kernel *k)
+{
+    uint64_t n = atomic_load_explicit(&s->n_launched, memory_order_relaxed);
+
+    atomic_store_explicit(&s->recent[n & (CUDA_RECENT - 1)], k,
+                          memory_order_relaxed);
+    atomic_store_explicit(&s->n_launched, n + 1, memory_order_release);
+}
+
+halError_t cuda_launch(struct hal_dev *hal, void *stream, void *kernel,
+                       const struct hal_launch *launch)
+{
+    struct cuda_dev *dev = cuda_dev_of(hal);
+    struct cuda_stream *s = stream;
+    const struct cuda_kernel *k = kernel;
+    const void *params[HAL_PARAMS_MAX];
+    unsigned code;
+    bool pushed;
+
+    for (uint32_t i = 0; i < k->n_params; i++)
+        params[i] = k->is_scalar >> i & 1
+                        ? (const void *)&launch->args[i].scalar
+                        : (const void *)&launch->args[i].buffer.addr;
+    CUDA_ENTER(dev, pushed);
+    remember(s, k);
+    code = cuda_cu.LaunchKernel(k->function, launch->grid[0], launch->grid[1],
+                                launch->grid[2], k->group, 1, 1,
+                                launch->shared_bytes, s->stream,
+                                (void **)(uintptr_t)params, NULL);
+    cuda_leave(pushed);
+    if (code == CUDA_OK)
+        return halSuccess;
+    if (cuda_error_is_final(code))
+        return cuda_fail(dev, code, "cuda_cu.LaunchKernel");
+    return hal_fail(cuda_fail(dev, code, "cuda_cu.LaunchKernel"),
+                    "kernel %s: cuLaunchKernel: %s (%u)%s%s", k->name,
+                    cuda_error_name(code), code,
+                    cuda_error_hint(code)[0] ? ": " : "",
+                    cuda_error_hint(code));
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fake_cuda.h - the controls of tests/fakes/fake_cuda.c.  A test opens the same
+ * library and finds them with dlsym("fake_cuda"); another process sets
+ * FAKE_CUDA_DEVICES, FAKE_CUDA_VERSION.
+ */
+#ifndef TESTS_FAKES_FAKE_CUDA_H
+#define TESTS_FAKES_FAKE_CUDA_H
+
+struct fake_cuda {
+    /* Every call that makes or enqueues something, asks or waits counts; the
+     * one numbered fail_at (from 1) returns fail_code, which ends the current
+     * context if `lost`. */
+    _Atomic int n_calls, fail_at, fail_code, lost;
+    char failed[64];    /* name of the call that failed */
+    _Atomic int n_live; /* objects and memory that were not given back */
+    _Atomic int n_bad;  /* calls that break the API's rules */
+    char bad[160];      /* the first of them */
+    int n_devices;      /* up to 4 */
+    int version;        /* 13000 */
+    int init_code;      /* of cuInit */
+    int retain_code;    /* of cuDevicePrimaryCtxRetain */
+    int compute_mode;   /* 0, 2 prohibited, 3 exclusive */
+    int capability;     /* 90 */
+    int no_pools, no_mem_ops;
+    int is_mig;
+    int ptx_version; /* the newest that it takes: 90 is 9.0 */
+    _Atomic int n_launches;
+    _Atomic int n_contexts; /* primary contexts that are alive */
+    unsigned long long total_bytes;
+};
+
+#endif
