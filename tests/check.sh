@@ -60,6 +60,9 @@ alone='test_opencl_(real|order)'
 # What a step leaves out, where it could find nothing.
 without=none
 
+# Programs of step_cuda.
+nvidia='test_(emu|cuda|ptx)[^/]*'
+
 programs() { # the cmocka programs under DIR/tests
     local program
     for program in "$1"/tests/*/test_*; do
@@ -217,7 +220,7 @@ step_tree() {
 }
 
 step_unit() {
-    unit "$B"
+    without=$nvidia unit "$B"
 }
 
 # An installed tree alone builds README's program, compiles a .k, takes a plug-in
@@ -334,14 +337,26 @@ step_conform() {
     conform "$B/halcyon" $(golden)
 }
 
-# What NVIDIA's devices get, proven without one; all of it is in unit, too.
+# What NVIDIA's devices get, proven without one: the unit tests, and conformance
+# on a fake driver, whose kernels are their CUDA text on the CPU, threads forward
+# and reversed, so that a missing barrier shows.  Each kernel is a library of its
+# own and takes some of the room that late ones have for thread-local memory.
 step_cuda() {
     local log
     log=$(mktemp "$LOGS/unit.XXXXXX")
-    programs "$B" | grep -E '/test_(emu|cuda|ptx)[^/]*$' | each unit_one >"$log"
+    programs "$B" | grep -E "/$nvidia\$" | each unit_one >"$log"
     cat "$log"
     tally "$log"
     rm -f "$log"
+    export HALCYON_CUDA_LIB=$PWD/$B/tests/fakes/fake_cuda.so
+    export HALCYON_NVRTC_LIB=$PWD/$B/tests/fakes/fake_nvrtc.so
+    export GLIBC_TUNABLES=glibc.rtld.optional_static_tls=262144
+    conform "$B/halcyon" --device cuda:0 --level core --level memory
+    FAKE_CUDA_DEVICES=2 conform "$B/halcyon" --device cuda:0 --device cuda:1 \
+        --case 'api.copy.*' --case 'api.device.*' --case 'api.stream.*'
+    HALCYON_EMU_ORDER=reversed conform "$B/halcyon" --device cuda:0 \
+        --case 'kernel.*.primes'
+    unset HALCYON_CUDA_LIB HALCYON_NVRTC_LIB GLIBC_TUNABLES
 }
 
 # Planted faults: each must be caught, by name, on every device.
@@ -459,7 +474,7 @@ step_asan() {
     build "$B/asan" SAN=address,undefined OPT=-O1 EMU="$B/emu" \
         STOCK_HALBIN="$B/stock.halbin" || return 1
     # Compilers over every kernel, minutes long; what is ours of it is fuzzed.
-    without='test_gcc_equal|test_cuda_text|test_ptxas' unit "$B/asan"
+    without='test_gcc_equal|test_cuda_text|test_cuda_nvrtc|test_ptxas|test_gpu_check' unit "$B/asan"
     conform "$B/asan/halcyon" --device cpu:0 --level core --level memory \
         --timeout 5
     instrument || return 1
@@ -480,7 +495,7 @@ step_tsan() {
         STOCK_HALBIN="$B/stock.halbin" || return 1
     # One thread each (most of the compiler's), or many short-lived processes;
     # they run under the other sanitizers.
-    without='compiler/test_(gcc_equal|halbin|halcc|pp_limits|preprocess|reflect|rules|tools)|test_commands|test_cuda_text|test_ptxas|test_gpu_check|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \
+    without='compiler/test_(gcc_equal|halbin|halcc|pp_limits|preprocess|reflect|rules|tools)|test_commands|test_(cuda_text|cuda_nvrtc|emu|ptxas|gpu_check)|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \
         unit "$B/tsan"
     conform "$B/tsan/halcyon" --device cpu:0 --case 'api.thread.*' \
         --case 'api.stream.*' --timeout 5
@@ -604,7 +619,7 @@ run_step() {
     skipped=$((skipped + step_skipped))
 }
 
-steps=${*:-build tree unit install conform selftest drivers standins variants isa asan tsan valgrind validation oclgrind fuzz}
+steps=${*:-build tree unit install conform selftest drivers standins variants cuda isa asan tsan valgrind validation oclgrind fuzz}
 for step in $steps; do
     if ! declare -F "step_$step" >/dev/null; then
         echo "check: no step '$step'" >&2
