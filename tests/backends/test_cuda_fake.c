@@ -130,6 +130,7 @@ static int blocked_body(void)
     struct hal_mem m;
     const struct hal_ops *ops;
     atomic_int open = 0;
+    void *third;
     char *big = malloc(1 << 20);
 
     if (prepare(&fake, &h, &k) || !big)
@@ -140,13 +141,21 @@ static int blocked_body(void)
     CHECK(!ops->host_func(h.dev, h.stream, wait_open, &open));
     CHECK(!ops->copy_in(h.dev, h.stream, m.impl, 0, big, 1 << 20, 0));
     memset(big, 9, 1 << 20); /* it has been read */
+    /* Neither goes on before its time. */
+    CHECK(!ops->event_record(h.dev, h.stream, h.end));
+    CHECK(!ops->stream_wait(h.dev, h.second, h.end));
+    CHECK(!ops->host_func(h.dev, h.second, count_run, &h.ran));
+    sleep_ms(50);
+    CHECK(h.ran == 0);
     CHECK(ops->stream_query(h.dev, h.stream) == halErrorNotReady);
+    CHECK(!ops->stream_create(h.dev, 0, &third));
     CHECK(ops->copy_out(h.dev, h.stream, big, m.impl, 0, 4, HAL_COPY_WAITED) ==
           halErrorNotReady);
-    CHECK(!ops->host_func(h.dev, h.second, count_run, &h.ran));
-    CHECK(!ops->fill(h.dev, h.second, h.b.impl, 0, 4, 77, 4));
-    CHECK(!ops->copy_out(h.dev, h.second, &h.out, h.b.impl, 0, 4, 0));
+    CHECK(!ops->host_func(h.dev, third, count_run, &h.ran));
+    CHECK(!ops->fill(h.dev, third, h.b.impl, 0, 4, 77, 4));
+    CHECK(!ops->copy_out(h.dev, third, &h.out, h.b.impl, 0, 4, 0));
     CHECK(h.out == 77 && h.ran == 1);
+    ops->stream_destroy(h.dev, third);
     ops->mem_free(h.dev, h.b.impl);
     CHECK(!ops->mem_alloc(h.dev, 64, HAL_MEM_DEVICE, &h.b));
     atomic_store(&open, 1);
