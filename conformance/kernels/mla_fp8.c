@@ -12,7 +12,6 @@
 
 enum { LATENT = 512, ROPE = 64, DIM = 576, BYTES = HALOP_MLA_FP8_BYTES };
 enum { RAGGED = 1, WILD = 2, FULL = 4, ODD = 8, PADDED = 16 };
-enum { REPEATED = 32 /* 41 blocks, again and again */ };
 
 /* ---- one token ----------------------------------------------------------- */
 
@@ -163,11 +162,6 @@ static const struct shape shapes[] = {
     { "misaligned", 2, 1, 5, 16, 3, 0, ODD },
 };
 
-/* One dtype: more keys than a thread's loops may have steps (docs/drivers). */
-static const struct shape context = {
-    "kv131072", 1, 1, 1, 64, 2048, 0, REPEATED
-};
-
 static const halDtype dtypes[][2] = { { halF32, halF32 },
                                       { halBF16, halBF16 },
                                       { halBF16, halF32 } };
@@ -188,7 +182,7 @@ static void make_sequences(struct conf *c, const struct shape *s,
     u->lens = conf_host(c, (size_t)s->batch * 4);
     u->table = conf_host(c, (size_t)n * 4);
     u->starts[0] = 0;
-    u->n_blocks = s->flags & REPEATED ? 41 : n + 1;
+    u->n_blocks = n + 1;
     for (int64_t b = 0; b < s->batch; b++) {
         const int64_t queries[] = { s->max_q, 1, 0, s->max_q, 1 };
         const int64_t lens[] = { kv_max, s->max_q, kv_max / 2 + 1, 0,
@@ -202,8 +196,6 @@ static void make_sequences(struct conf *c, const struct shape *s,
     u->tokens = u->starts[s->batch];
     for (int64_t i = 0; i < n; i++) /* a stride that visits each block once */
         u->table[i] = (int32_t)(n - i);
-    for (int64_t i = 0; i < n && s->flags & REPEATED; i++)
-        u->table[i] = (int32_t)(conf_random(c) % (uint64_t)u->n_blocks);
 }
 
 /* Slots without a key hold ones: NaN in each of the three formats. */
@@ -211,7 +203,6 @@ static void make_cache(struct conf *c, const struct shape *s, struct setup *u)
 {
     size_t slots = (size_t)(u->n_blocks * s->block);
     uint8_t *bytes = conf_host(c, slots * BYTES);
-    char *made = memset(conf_host(c, slots), 0, slots);
     double *latent = kx_doubles(c, LATENT), *pe = kx_doubles(c, ROPE);
 
     u->means = kx_doubles(c, (int64_t)slots * DIM);
@@ -224,9 +215,6 @@ static void make_cache(struct conf *c, const struct shape *s, struct setup *u)
                 (size_t)(u->table[b * s->width + j / s->block] * s->block +
                          j % s->block);
 
-            if (made[slot])
-                continue;
-            made[slot] = 1;
             for (int i = 0; i < LATENT; i++)
                 latent[i] = conf_normal(c) * (1 + i / 128);
             for (int i = 0; i < ROPE; i++)
@@ -449,10 +437,6 @@ void kx_cases_mla_fp8(struct conf_list *list)
                    "mla_fp8_append.%s.%s", name, p.s.name);
         }
     }
-    struct param p = { halBF16, halF32, context };
-
-    kx_add(list, p.in, " mla", run, &p, sizeof p, "mla_fp8.bf16_f32.%s",
-           p.s.name);
     kx_add(list, halF32, " mla", refuse_append, NULL, 0,
            "refuse.mla_fp8_append");
     kx_add(list, halF32, " mla", refuse_decode, NULL, 0, "refuse.mla_fp8");

@@ -87,7 +87,7 @@ static const struct shape latent[] = {
 static const struct shape contexts[] = {
     { "kv32768", 1, 2, 4, 1, 576, 512, 64, 512, 0, 0, 0, LATENT },
     /* more keys than a thread's loops may have steps (docs/drivers) */
-    { "kv131072", 1, 1, 1, 1, 576, 512, 64, 2048, 0, 0, 0, LATENT | REPEATED },
+    { "kv131072", 1, 1, 1, 1, 60, 48, 64, 2048, 0, 0, 0, LATENT | REPEATED },
     { "kv131072_one_part", 1, 1, 1, 1, 60, 48, 64, 2048, 0, 131072, 0,
       LATENT | REPEATED },
 };
