@@ -19,15 +19,17 @@
 
 #define THREADS_MAX 1024u
 #define WARP        32u
-#define STACK       ((size_t)128 << 10) /* the lowest page is a guard */
-#define PAGE        ((size_t)4096)
-#define STATIC_MAX  ((size_t)48 << 10) /* what ptxas grants without asking */
-#define SHARED_MAX  ((size_t)227 << 10)
-#define ARRAYS_MAX  64u
-#define RED         64u /* bytes behind each shared array */
-#define RED_BYTE    0xA5
-#define POISON      0xFF
-#define GATHERINGS  4u /* masks of one warp that wait at a time */
+#define STACK       ((size_t)128 << 10)
+/* Lies at the lowest end of each stack: guard pages would be 2048 mappings of
+ * each library, and a process may have 65530. */
+#define BOTTOM     0x5afe5afe5afe5afeu
+#define STATIC_MAX ((size_t)48 << 10) /* what ptxas grants without asking */
+#define SHARED_MAX ((size_t)227 << 10)
+#define ARRAYS_MAX 64u
+#define RED        64u /* bytes behind each shared array */
+#define RED_BYTE   0xA5
+#define POISON     0xFF
+#define GATHERINGS 4u /* masks of one warp that wait at a time */
 
 enum fiber_state { FIBER_READY, FIBER_BLOCK, FIBER_WARP, FIBER_DONE };
 
@@ -70,7 +72,7 @@ struct run {
     const struct emu_kernel *kernel;
     void **args;
     int failed;
-    char *stacks; /* THREADS_MAX of them */
+    char *stacks; /* THREADS_MAX of them, behind room for an overrun */
     char *shared;
     struct run *next;
 };
@@ -89,6 +91,11 @@ __attribute__((format(printf, 1, 2))) static int fail(const char *format, ...)
     vsnprintf(error_text, sizeof error_text, format, list);
     va_end(list);
     return -1;
+}
+
+static uint64_t *bottom_of(const struct run *run, unsigned thread)
+{
+    return (uint64_t *)(void *)(run->stacks + (thread + 1) * STACK);
 }
 
 __attribute__((visibility("default"))) const char *emu_error(void)
@@ -352,7 +359,8 @@ static void start_fibers(struct run *run, const unsigned grid[3],
         f->state = FIBER_READY;
         f->index = i;
         f->run = run;
-        context_make(&f->context, run->stacks + i * STACK);
+        *bottom_of(run, i) = BOTTOM;
+        context_make(&f->context, (char *)bottom_of(run, i));
     }
     memset(run->gatherings, 0, sizeof run->gatherings);
     run->n_arrays = 0;
@@ -383,6 +391,16 @@ static int settle(struct run *run)
     return 0;
 }
 
+static int check_stacks(const struct run *run)
+{
+    for (unsigned i = 0; i < run->n_threads; i++)
+        if (*bottom_of(run, i) != BOTTOM)
+            return fail("kernel %s: thread %u has used more than %zu bytes of "
+                        "stack",
+                        run->kernel->name, i, STACK);
+    return 0;
+}
+
 static int run_block(struct run *run, int reversed)
 {
     for (;;) {
@@ -402,7 +420,7 @@ static int run_block(struct run *run, int reversed)
             done += f->state == FIBER_DONE;
         }
         if (done == run->n_threads)
-            return check_arrays(run);
+            return check_stacks(run) || check_arrays(run) ? -1 : 0;
         if (!ran && settle(run))
             return -1;
     }
@@ -462,15 +480,12 @@ static struct run *take_run(void)
     run = calloc(1, sizeof *run);
     if (!run)
         return NULL;
-    run->stacks = map(THREADS_MAX * STACK);
+    run->stacks = map((THREADS_MAX + 1) * STACK);
     run->shared = map(SHARED_MAX + (ARRAYS_MAX + 1) * 2 * RED);
-    for (unsigned i = 0; run->stacks && i < THREADS_MAX; i++)
-        if (mprotect(run->stacks + i * STACK, PAGE, PROT_NONE) != 0)
-            break; /* no guard then */
     if (run->stacks && run->shared)
         return run;
     if (run->stacks)
-        munmap(run->stacks, THREADS_MAX * STACK);
+        munmap(run->stacks, (THREADS_MAX + 1) * STACK);
     free(run);
     return NULL;
 }
@@ -489,7 +504,7 @@ __attribute__((destructor)) static void free_runs(void)
         struct run *run = idle;
 
         idle = run->next;
-        munmap(run->stacks, THREADS_MAX * STACK);
+        munmap(run->stacks, (THREADS_MAX + 1) * STACK);
         munmap(run->shared, SHARED_MAX + (ARRAYS_MAX + 1) * 2 * RED);
         free(run);
     }

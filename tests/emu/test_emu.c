@@ -93,6 +93,7 @@ static void shared_memory(void **state)
         assert_int_equal(y[i], 0xffffffffu);
     refused("behind", 1, 9, 0, "writes behind the 32 bytes");
     refused("large", 1, 1, 0, "49156 bytes of static");
+    refused("deep", 1, 1, 0, "thread 0 has used more than 131072 bytes");
 }
 
 static void indices(void **state)

@@ -110,6 +110,14 @@ extern "C" __global__ void __launch_bounds__(256) large(uint *y)
     s[threadIdx.x] = 1;
     y[0] = s[0];
 }
+extern "C" __global__ void __launch_bounds__(256) deep(uint *y)
+{
+    volatile char far[130 * 1024];
+
+    for (uint i = 0; i < sizeof far; i++)
+        far[i] = (char)i;
+    y[0] = far[y[0] % 1000];
+}
 extern "C" __global__ void nothing()
 {
 }
