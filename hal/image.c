@@ -221,6 +221,16 @@ static halError_t no_image(const struct hal_device *d,
                     (unsigned long long)d->info.prop.sharedMemPerBlock);
 }
 
+/* What the device takes as it is comes before text, which needs a compiler. */
+static int is_better(const struct hal_device *d, const struct hal_image *image,
+                     const struct hal_image *than)
+{
+    int is_own = image->target == d->info.target,
+        was_own = than->target == d->info.target;
+
+    return is_own != was_own ? is_own : image->rank > than->rank;
+}
+
 halError_t hal__image_choose(const struct hal_device *d,
                              const struct hal_kernel_desc *desc,
                              const struct hal_image ***out_images,
@@ -238,8 +248,8 @@ halError_t hal__image_choose(const struct hal_device *d,
 
         if (misfit(d, image))
             continue;
-        /* Insertion keeps the order of equal ranks. */
-        for (k = n++; k && images[k - 1]->rank < image->rank; k--)
+        /* Insertion keeps the order of equals. */
+        for (k = n++; k && is_better(d, image, images[k - 1]); k--)
             images[k] = images[k - 1];
         images[k] = image;
     }

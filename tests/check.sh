@@ -342,7 +342,7 @@ step_conform() {
 # and reversed, so that a missing barrier shows.  Each kernel is a library of its
 # own and takes some of the room that late ones have for thread-local memory.
 step_cuda() {
-    local log
+    local log order
     log=$(mktemp "$LOGS/unit.XXXXXX")
     programs "$B" | grep -E "/$nvidia\$" | each unit_one >"$log"
     cat "$log"
@@ -354,7 +354,18 @@ step_cuda() {
     conform "$B/halcyon" --device cuda:0 --level core --level memory
     FAKE_CUDA_DEVICES=2 conform "$B/halcyon" --device cuda:0 --device cuda:1 \
         --case 'api.copy.*' --case 'api.device.*' --case 'api.stream.*'
-    HALCYON_EMU_ORDER=reversed conform "$B/halcyon" --device cuda:0 \
+    # The stock kernels' PTX, which needs no NVRTC, run as its CUDA text on the
+    # CPU; threads in both orders, so that a barrier that is missing makes one
+    # of them wrong.
+    for order in forward reversed; do
+        HALCYON_NVRTC_LIB=/nowhere HALCYON_EMU_ORDER=$order \
+            conform "$B/halcyon" --device cuda:0 \
+            --case 'kernel.*.primes' --case 'kernel.*.n1[5-7]' \
+            --case 'kernel.gem*.m1[3-7]_*' --case 'kernel.moe*' \
+            --case 'kernel.attention.*.[dopqv]*' --case 'golden.*'
+    done
+    # Without PTX: NVRTC gets the text.
+    HALCYON_VARIANT=cuda conform "$B/halcyon" --device cuda:0 \
         --case 'kernel.*.primes'
     unset HALCYON_CUDA_LIB HALCYON_NVRTC_LIB GLIBC_TUNABLES
 }

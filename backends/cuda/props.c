@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "compiler/compile.h"
+
 /* cuMemAlloc's results are aligned to 256 bytes and more. */
 #define MEM_ALIGN 256
 
@@ -24,7 +26,8 @@ static void fill_formats(struct hal_dev_info *info)
                               1u << halI64 | 1u << halU64;
 
     info->caps = HAL_CAP_STORAGE_8_16 | HAL_CAP_INT64 | HAL_CAP_ATOMICS |
-                 HAL_CAP_FP64 | HAL_CAP_FP16 | HAL_CAP_SUBGROUP | HAL_CAP_BDA;
+                 HAL_CAP_FP64 | HAL_CAP_FP16 | HAL_CAP_SUBGROUP | HAL_CAP_BDA |
+                 compile_ptx_caps(info->prop.major, info->prop.minor);
     info->prop.dtypesNative =
         integers | 1u << halF32 | 1u << halF64 | 1u << halF16;
     if (info->prop.major >= 8)
