@@ -13,7 +13,11 @@
  * 576 + 512 columns take about 19,000. */
 #define PART_MAX  4096
 #define PARTS_MAX 64
-#define HELD_MAX  8 /* HELD of the kernels on a CPU */
+/* Whatever is wanted: a part is a group along y, of which a grid may have
+ * 65535, and one thread joins them all in a loop (docs/drivers: llvmpipe's
+ * ends). */
+#define PARTS_LIMIT 8192
+#define HELD_MAX    8 /* HELD of the kernels on a CPU */
 
 halError_t ops_check_heads(const char *op, int64_t n_heads, int64_t n_kv_heads,
                            int64_t qk_dim, int64_t v_dim)
@@ -82,6 +86,8 @@ int64_t ops_part_keys(const struct ops_call *call, int64_t kv_max,
         part = PART_MIN;
     if (part > PART_MAX && call->group > 1)
         part = PART_MAX;
+    if (kv_max / part >= PARTS_LIMIT)
+        part = kv_max / PARTS_LIMIT + 1;
     /* one step of 64 keys is a tile */
     return wanted ? part : (part + 63) / 64 * 64;
 }

@@ -77,7 +77,8 @@ struct halopPagedAttentionArgs {
     int64_t window;
     float scale, softcap;
     int causal;
-    int64_t part; /* keys of a part of split attention; 0: chosen */
+    int64_t part; /* keys of a part of split attention; 0: chosen.  More are
+                   * taken where there would be over 8192 parts */
 };
 HAL_API halError_t halopPagedAttention(
     const struct halopPagedAttentionArgs *args, halStream_t stream);

@@ -90,6 +90,9 @@ static const struct shape contexts[] = {
     { "kv131072", 1, 1, 1, 1, 60, 48, 64, 2048, 0, 0, 0, LATENT | REPEATED },
     { "kv131072_one_part", 1, 1, 1, 1, 60, 48, 64, 2048, 0, 131072, 0,
       LATENT | REPEATED },
+    /* more parts than a grid has rows, and a thread's loop steps */
+    { "kv70016_part1", 1, 1, 1, 1, 12, 8, 64, 1094, 0, 1, 0,
+      LATENT | REPEATED },
 };
 
 static const halDtype dtypes[][2] = {
