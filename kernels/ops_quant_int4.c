@@ -7,9 +7,12 @@
 /* Columns of a group of one thread go by int4_gemv.k's strips. */
 #define STRIP 128
 
+/* At most k: kernels count in 32 bits. */
 static int64_t group_of(const struct halopInt4Weights *w)
 {
-    return w->group_size > 0 ? w->group_size : w->k > 0 ? w->k : 1;
+    if (w->group_size > 0 && w->group_size < w->k)
+        return w->group_size;
+    return w->k > 0 ? w->k : 1;
 }
 
 static int64_t groups_of(const struct halopInt4Weights *w)
