@@ -38,8 +38,8 @@ static void run_of(const char *name, void *y, const char *order)
 static void refused(const char *name, unsigned blocks, unsigned threads,
                     size_t dynamic, const char *words)
 {
-    uint32_t *y = calloc(4096, sizeof *y);
-    void *args[] = { &y };
+    uint32_t *y = calloc(4096, sizeof *y), n = threads;
+    void *args[] = { &y, &n }; /* as many as any of them takes */
 
     assert_non_null(y);
     assert_int_equal(launch_of(name, blocks, threads, dynamic, args), -1);
