@@ -74,7 +74,7 @@ static void identity_of(const char *tool, char *out, size_t room)
         command_add_words(&c, tool);
         command_add_words(&c, "--version");
         if (!c.failed && tool_run(c.argv, 20, &r) == 0 && !r.exit_status &&
-            !r.output.failed) {
+            !r.output.failed && r.output.size) {
             k = next_identity++ % IDENTITIES;
             snprintf(identities[k].text, sizeof identities[k].text, "%s",
                      r.output.bytes);

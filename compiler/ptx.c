@@ -111,7 +111,8 @@ static size_t squeeze(char *text)
             skip = strspn(p, " \t");
             memmove(to, p + skip, n - skip);
             to += n - skip;
-            *to++ = '\n';
+            if (p[n])
+                *to++ = '\n';
         }
         p += n + (p[n] != 0);
     }

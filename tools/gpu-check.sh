@@ -45,7 +45,7 @@ JOBS=$(nproc 2>/dev/null || echo 2)
 export HALCYON_CACHE_DIR=$out/cache
 rm -f "$out"/summary.* "$out"/*.log
 mkdir -p -m 700 "$HALCYON_CACHE_DIR"
-# What --carry has put beside the build, after what this machine has itself.
+# What --carry has put beside the build; it comes before this machine's own.
 [ ! -d "$B/lib" ] ||
     export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$PWD/$B/lib
 

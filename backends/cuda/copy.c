@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * copy.c - copies and fills.  Invariant: a call never waits for earlier work of
- * its stream, save a copy to plain memory whose caller does not wait himself.
+ * its stream, save a copy to plain memory whose caller does not wait himself,
+ * one from memory that another backend has pinned, and one that finds all
+ * staging buffers full.
  *
  * The driver reads plain memory before its call returns, but waits for the
  * stream to do so; a busy stream gets the bytes from a staging buffer.  Memory
  * that others in the process have page-locked is plain to Halcyon and not to
- * the driver: its copy is waited for.
+ * the driver: its copy is waited for.  What another backend has pinned is plain
+ * to the driver, which would read it at the call: earlier work, which may write
+ * it, is waited for.
  */
 #include "backends/cuda/cuda.h"
 
 #include <string.h>
 
 /* Whether the driver knows host memory, and so copies it later. */
-static bool is_foreign(const void *host)
+static bool is_known(const void *host)
 {
     unsigned type = 0;
 
@@ -51,7 +55,7 @@ static halError_t direct_in(struct cuda_stream *s, uint64_t target,
     CUDA_OR_GOTO(
         out, st, s->dev,
         cuda_cu.MemcpyHtoDAsync(target, host, (size_t)size, s->stream));
-    if (!is_pinned && is_foreign(host))
+    if (!is_pinned && is_known(host))
         CUDA_OR_GOTO(out, st, s->dev, cuda_cu.StreamSynchronize(s->stream));
 out:
     return st;
@@ -71,6 +75,8 @@ halError_t cuda_copy_in(struct hal_dev *hal, void *stream, void *mem,
     CUDA_ENTER(dev, pushed);
     if (!is_pinned)
         code = cuda_cu.StreamQuery(s->stream);
+    else if (!is_known(host))
+        code = cuda_cu.StreamSynchronize(s->stream);
     if (code == CUDA_NOT_READY && flags & HAL_COPY_WAITED)
         st = halErrorNotReady;
     else if (code == CUDA_NOT_READY)
@@ -78,7 +84,7 @@ halError_t cuda_copy_in(struct hal_dev *hal, void *stream, void *mem,
     else if (code == CUDA_OK)
         st = direct_in(s, target, host, size, is_pinned);
     else
-        st = cuda_fail(dev, code, "cuda_cu.StreamQuery");
+        st = cuda_fail(dev, code, "the stream before a copy");
     cuda_leave(pushed);
     return st;
 }

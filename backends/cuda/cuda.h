@@ -14,10 +14,13 @@
  *
  * Nothing in this backend waits for the whole context while work can be held
  * back by a host function: what does so in CUDA (cuMemFree, cuMemFreeHost) is
- * used where there are no pools, for memory that a caller frees, and at close.
+ * used where there are no pools, for memory that a caller frees, for staging
+ * buffers beyond a limit (stage.c), and at close.  Loading a kernel may wait,
+ * too: drivers load lazily.
  *
  * Locks, in the order in which they are taken: hal_stream's (the core's),
- * dev->lock, worker->lock, stage_lock.  None is held while the host waits.
+ * dev->lock, worker->lock, stage_lock.  None of the backend's is held while the
+ * host waits.
  */
 #ifndef BACKENDS_CUDA_CUDA_H
 #define BACKENDS_CUDA_CUDA_H

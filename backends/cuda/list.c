@@ -31,7 +31,8 @@ static halError_t none(unsigned code)
 {
     const char *list = visible();
 
-    if (list)
+    if (list && (code == CUDA_OK || code == CUDA_NO_DEVICE ||
+                 code == CUDA_INVALID_DEVICE))
         return hal_fail(halErrorNoDriver,
                         "cuda: no GPU is visible: CUDA_VISIBLE_DEVICES is "
                         "'%.100s' (names of MIG devices are in `nvidia-smi "

@@ -150,6 +150,13 @@ static halError_t text_of(struct cuda_dev *dev,
     if (image->target == HAL_TARGET_CUDA)
         return cuda_nvrtc_build(dev, desc->name, image->blob, image->blob_bytes,
                                 out_blob);
+    /* The driver is told no length: ELF or fatbin bytes would be read by the
+     * sizes that they name themselves. */
+    if (!image->blob_bytes ||
+        !strchr(" \t\r\n./", *(const char *)image->blob) ||
+        memchr(image->blob, 0, (size_t)image->blob_bytes - 1))
+        return hal_fail(halErrorInvalidImage,
+                        "kernel %s: its PTX image is no text", desc->name);
     text = malloc(image->blob_bytes + 1);
     if (!text)
         return hal_fail(halErrorHostMemory, "kernel %s: %zu bytes of PTX",

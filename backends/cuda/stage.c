@@ -2,8 +2,8 @@
 /*
  * stage.c - page-locked buffers for copies from plain memory to a busy stream.
  * Invariant: a stage in the list is used by no enqueued copy once its event is
- * done; none is freed before the device is closed (cuMemFreeHost waits for the
- * context).
+ * done.  One is freed when the device is closed, or when it is idle and another
+ * is wanted beyond the limit (cuMemFreeHost waits for the context).
  */
 #include "backends/cuda/cuda.h"
 

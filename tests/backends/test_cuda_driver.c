@@ -87,6 +87,9 @@ static int hidden_body(void)
     fake->n_devices = 0;
     CHECK_FAILS(halErrorNoDriver, hal_backend_cuda.probe(&n),
                 "CUDA_VISIBLE_DEVICES is '7'");
+    fake->init_code = 803; /* not the variable's doing */
+    CHECK_FAILS(halErrorNoDriver, hal_backend_cuda.probe(&n), "803");
+    fake->init_code = 0;
     unsetenv("CUDA_VISIBLE_DEVICES");
     CHECK_FAILS(halErrorNoDriver, hal_backend_cuda.probe(&n), "finds no GPU");
     CHECK(n == 77);
