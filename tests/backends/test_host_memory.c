@@ -7,7 +7,7 @@
  */
 #include "tests/backends/real_test.h"
 
-#include <stdatomic.h>
+#include "tests/hal/memory_test.h"
 
 #define POISON ((void *)(uintptr_t)0x5a5a5a5a)
 
@@ -15,44 +15,6 @@ enum { N = 60000 }; /* floats: more than a backend keeps to copy through */
 
 static void *image;
 static size_t image_size;
-
-/* ---- the linker leads the library's calls here -------------------------- */
-
-static atomic_int n_until; /* allocations that succeed; then one fails */
-
-static int is_short(void)
-{
-    return atomic_load(&n_until) > 0 && atomic_fetch_sub(&n_until, 1) == 1;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return is_short() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return is_short() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return is_short() ? NULL : __real_realloc(old, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return is_short() ? NULL : __real_aligned_alloc(alignment, size);
-}
 
 /* ---- the work ----------------------------------------------------------- */
 

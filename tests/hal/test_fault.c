@@ -7,7 +7,8 @@
  */
 #include "tests/hal/hal_test.h"
 
-#include <stdatomic.h>
+#define MEMORY_IS_SPARED fake_is_allocating
+#include "tests/hal/memory_test.h"
 
 const struct hal_backend *const hal_builtin_backends[] = { &fake_backend,
                                                            &bare_backend, 0 };
@@ -188,44 +189,8 @@ static void device_lost(void **state)
     sweep(halErrorDeviceLost, 2, 0);
 }
 
-/* ---- the host's memory: the linker leads the core's calls here ---------- */
-
-static atomic_int n_until; /* allocations that succeed; then one fails */
-
-static int is_short(void)
-{
-    return !fake_is_allocating && atomic_load(&n_until) > 0 &&
-           atomic_fetch_sub(&n_until, 1) == 1;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return is_short() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return is_short() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return is_short() ? NULL : __real_realloc(old, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return is_short() ? NULL : __real_aligned_alloc(alignment, size);
-}
+/* ---- the host's memory ----------------------------------------------------
+ */
 
 static void sweep_host(int near, int other)
 {
