@@ -7,7 +7,7 @@
 #ifndef TESTS_BACKENDS_CUDA_TEST_H
 #define TESTS_BACKENDS_CUDA_TEST_H
 
-#include "tests/backends/backend_test.h"
+#include "tests/backends/text_kernel.h"
 
 #include <dlfcn.h>
 #include <libgen.h>
@@ -86,48 +86,10 @@ static inline void in_child(int (*body)(void))
         CHECK(strstr(halGetErrorDetail(), (word))); \
     } while (0)
 
-#define SAME ((void *)(uintptr_t)0x5a5a)
-
-#define TRY(call)                 \
-    do {                          \
-        halError_t try_ = (call); \
-        if (try_ != halSuccess)   \
-            return try_;          \
-    } while (0)
-
-/* A kernel of one image.  `kinds`: 'b' a buffer, 's' a scalar. */
-struct test_kernel {
-    struct hal_image image;
-    struct hal_kernel_desc desc;
-};
-
 static inline void test_kernel_init(struct test_kernel *k, const char *name,
                                     const char *text, const char *kinds)
 {
-    memset(k, 0, sizeof *k);
-    k->image.target = HAL_TARGET_PTX;
-    k->image.group = 32;
-    k->image.blob = text;
-    k->image.blob_bytes = strlen(text);
-    snprintf(k->image.variant, sizeof k->image.variant, "ptx");
-    snprintf(k->desc.name, sizeof k->desc.name, "%s", name);
-    k->desc.n_params = (uint32_t)strlen(kinds);
-    for (uint32_t i = 0; kinds[i]; i++) {
-        k->desc.params[i].kind =
-            kinds[i] == 's' ? HAL_PARAM_ARG : HAL_PARAM_INOUT;
-        k->desc.params[i].dtype = halU32;
-    }
-    k->desc.n_images = 1;
-    k->desc.images = &k->image;
-}
-
-static inline halError_t test_kernel_create(struct hal_dev *dev,
-                                            struct test_kernel *k, void **out)
-{
-    const struct hal_image *images[] = { &k->image };
-    struct hal_kernel_info info;
-
-    return dev->ops->kernel_create(dev, &k->desc, images, 1, out, &info);
+    text_kernel_init(k, HAL_TARGET_PTX, "ptx", name, text, kinds, 32);
 }
 
 static inline union hal_arg arg_buffer(const struct hal_mem *m, uint64_t offset)

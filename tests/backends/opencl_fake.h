@@ -69,8 +69,6 @@ static inline void in_child(int (*body)(void))
         }                                                                      \
     } while (0)
 
-#define SAME ((void *)(uintptr_t)0x5a5a)
-
 /* What a scenario holds, so that it can be given back after any failure. */
 struct held {
     struct hal_dev *dev;
@@ -84,13 +82,6 @@ static inline void count_run(void *arg)
 {
     ++*(uint32_t *)arg;
 }
-
-#define TRY(call)                 \
-    do {                          \
-        halError_t try_ = (call); \
-        if (try_ != halSuccess)   \
-            return try_;          \
-    } while (0)
 
 static inline halError_t acquire(struct held *h, struct test_kernel *k)
 {
