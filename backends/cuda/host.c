@@ -19,12 +19,19 @@ static struct cuda_mem *mem_new(enum cuda_origin origin)
     return m;
 }
 
-static void mem_fill(struct cuda_mem *m, unsigned long long address,
-                     struct hal_mem *out_mem)
+/* Where the device sees page-locked memory. */
+static halError_t mem_map(struct cuda_dev *dev, struct cuda_mem *m, void *host,
+                          struct hal_mem *out_mem)
 {
+    unsigned long long address = 0;
+    unsigned code = cuda_cu.MemHostGetDevicePointer(&address, host, 0);
+
+    if (code != CUDA_OK)
+        return cuda_fail(dev, code, "cuda_cu.MemHostGetDevicePointer");
     m->address = address;
     *out_mem =
         (struct hal_mem){ .impl = m, .addr = (void *)(uintptr_t)address };
+    return halSuccess;
 }
 
 halError_t cuda_host_alloc(struct hal_dev *hal, uint64_t size, unsigned flags,
@@ -32,7 +39,6 @@ halError_t cuda_host_alloc(struct hal_dev *hal, uint64_t size, unsigned flags,
 {
     struct cuda_dev *dev = cuda_dev_of(hal);
     struct cuda_mem *m = mem_new(CUDA_FROM_HOST);
-    unsigned long long address = 0;
     void *host = NULL;
     halError_t st = halSuccess;
     unsigned code;
@@ -56,13 +62,11 @@ halError_t cuda_host_alloc(struct hal_dev *hal, uint64_t size, unsigned flags,
         st = cuda_fail(dev, code, "cuda_cu.MemHostAlloc");
         goto out;
     }
-    code = cuda_cu.MemHostGetDevicePointer(&address, host, 0);
-    if (code != CUDA_OK) {
-        st = cuda_fail(dev, code, "cuda_cu.MemHostGetDevicePointer");
+    st = mem_map(dev, m, host, out_mem);
+    if (st != halSuccess) {
         (void)cuda_cu.MemFreeHost(host);
         goto out;
     }
-    mem_fill(m, address, out_mem);
     *out_host = host;
     m = NULL;
 out:
@@ -86,9 +90,7 @@ halError_t cuda_host_register(struct hal_dev *hal, void *host, uint64_t size,
 {
     struct cuda_dev *dev = cuda_dev_of(hal);
     struct cuda_mem *m = mem_new(CUDA_FROM_REGISTER);
-    unsigned long long address = 0;
     halError_t st = halSuccess;
-    unsigned code;
     bool pushed = false;
 
     if (!m)
@@ -98,13 +100,11 @@ halError_t cuda_host_register(struct hal_dev *hal, void *host, uint64_t size,
                  cuda_cu.MemHostRegister(host, (size_t)size,
                                          CUDA_HOST_REGISTER_PORTABLE |
                                              CUDA_HOST_REGISTER_DEVICEMAP));
-    code = cuda_cu.MemHostGetDevicePointer(&address, host, 0);
-    if (code != CUDA_OK) {
-        st = cuda_fail(dev, code, "cuda_cu.MemHostGetDevicePointer");
+    st = mem_map(dev, m, host, out_mem);
+    if (st != halSuccess) {
         (void)cuda_cu.MemHostUnregister(host);
         goto out;
     }
-    mem_fill(m, address, out_mem);
     m = NULL;
 out:
     cuda_leave(pushed);
