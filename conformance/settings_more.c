@@ -52,8 +52,7 @@ int conf_settings_more(struct conf_settings *s, int option, const char *value)
         return 0;
     case CONF_OPT_RESUME:
         s->resume = value;
-        return *value ? 0
-                      : conf_settings_complain("--resume", value, "a folder");
+        return 0;
     case CONF_OPT_SHARD:
         return take_shard(s, value);
     case CONF_OPT_BUDGET:
@@ -71,8 +70,7 @@ int conf_settings_more(struct conf_settings *s, int option, const char *value)
         return 0;
     case CONF_OPT_PACKAGE:
         s->package = value;
-        return *value ? 0
-                      : conf_settings_complain("--package", value, "a folder");
+        return 0;
     case CONF_OPT_HTML:
         s->html = value;
         return 0;
@@ -83,27 +81,81 @@ int conf_settings_more(struct conf_settings *s, int option, const char *value)
     return -1; /* getopt has said why */
 }
 
-/* Each report has a file of its own. */
+/* The one name of a path, whether there is something or not yet; the caller
+ * frees it.  NULL if not even its folder is there. */
+static char *place_of(const char *path)
+{
+    char *place = realpath(path, NULL), *text, *folder, *name, *slash;
+    size_t n = strlen(path);
+
+    if (place || !(text = strdup(path)))
+        return place;
+    while (n > 1 && text[n - 1] == '/')
+        text[--n] = 0;
+    slash = strrchr(text, '/');
+    name = slash ? slash + 1 : text;
+    if (slash)
+        *slash = 0;
+    folder = realpath(!slash ? "." : *text ? text : "/", NULL);
+    if (folder && asprintf(&place, "%s/%s", folder, name) < 0)
+        place = NULL;
+    free(folder);
+    free(text);
+    return place;
+}
+
+static int is_same_place(const char *a, const char *b)
+{
+    char *x, *y;
+    int same;
+
+    if (!strcmp(a, b))
+        return 1;
+    if (!strcmp(a, "-") || !strcmp(b, "-"))
+        return 0;
+    x = place_of(a);
+    y = place_of(b);
+    same = x && y && !strcmp(x, y);
+    free(x);
+    free(y);
+    return same;
+}
+
+/* Whatever a run writes has a place of its own: the last to be written would
+ * be all that is left. */
 static int check_outputs(const struct conf_settings *s)
 {
-    const char *const names[] = { "--json", "--junit", "--tap", "--html" };
-    const char *const files[] = { s->json, s->junit, s->tap, s->html };
+    const struct {
+        const char *option, *path;
+        int is_folder;
+    } outs[] = {
+        { "--json", s->json, 0 },     { "--junit", s->junit, 0 },
+        { "--tap", s->tap, 0 },       { "--html", s->html, 0 },
+        { "--resume", s->resume, 1 }, { "--package", s->package, 1 },
+    };
 
-    for (size_t i = 0; i < 4; i++) {
-        if (!files[i])
+    for (size_t i = 0; i < sizeof outs / sizeof *outs; i++) {
+        const char *path = outs[i].path;
+
+        if (!path)
             continue;
-        if (i && s->list)
-            return conf_settings_complain(names[i], files[i],
+        if (!*path)
+            return conf_settings_complain(
+                outs[i].option, path,
+                outs[i].is_folder ? "a folder" : "a file, or - for stdout");
+        if (i && !outs[i].is_folder && s->list)
+            return conf_settings_complain(outs[i].option, path,
                                           "--list has no verdicts");
-        if (i && s->self_test)
-            return conf_settings_complain(names[i], files[i],
+        if (i && !outs[i].is_folder && s->self_test)
+            return conf_settings_complain(outs[i].option, path,
                                           "--self-test writes --json");
         for (size_t k = 0; k < i; k++) {
             char rule[64];
 
-            snprintf(rule, sizeof rule, "%s names the same file", names[k]);
-            if (files[k] && !strcmp(files[i], files[k]))
-                return conf_settings_complain(names[i], files[i], rule);
+            snprintf(rule, sizeof rule, "%s names the same %s", outs[k].option,
+                     outs[i].is_folder ? "place" : "file");
+            if (outs[k].path && is_same_place(path, outs[k].path))
+                return conf_settings_complain(outs[i].option, path, rule);
         }
     }
     return 0;

@@ -183,12 +183,40 @@ static void usage(void **state)
          CONF_EXIT_UNRUN, "/nowhere/x.html: cannot write");
 }
 
+/* Whatever is written has a place of its own, however it is spelled; said
+ * before anything runs. */
+static void places(void **state)
+{
+    char dotted[300], linked[300];
+
+    (void)state;
+    snprintf(dotted, sizeof dotted, "%s/new.json", in_dir("."));
+    must(CONFORM("--json", in_dir("new.json"), "--html", dotted),
+         CONF_EXIT_USAGE, "--json names the same file");
+    must(CONFORM("--json", "x", "--tap", "./x"), CONF_EXIT_USAGE,
+         "--json names the same file");
+    snprintf(linked, sizeof linked, "%s", in_dir("link.xml"));
+    fclose(fopen(in_dir("real.xml"), "w"));
+    assert_int_equal(symlink("real.xml", linked), 0);
+    must(CONFORM("--junit", in_dir("real.xml"), "--html", linked),
+         CONF_EXIT_USAGE, "--junit names the same file");
+    snprintf(dotted, sizeof dotted, "%s/", in_dir("keep"));
+    must(CONFORM("--resume", dotted, "--package", in_dir("keep")),
+         CONF_EXIT_USAGE, "--resume names the same place");
+    must(CONFORM("--json", ""), CONF_EXIT_USAGE, "a file, or - for stdout");
+    must(CONFORM("--junit", ""), CONF_EXIT_USAGE, "a file, or - for stdout");
+    must(CONFORM("--package", ""), CONF_EXIT_USAGE, "a folder");
+    assert_int_equal(access(in_dir("new.json"), F_OK), -1);
+    assert_int_equal(access(in_dir("keep"), F_OK), -1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(make_reports),
         cmocka_unit_test(tap_is_tap),
         cmocka_unit_test(usage),
+        cmocka_unit_test(places),
         cmocka_unit_test(the_page_works),
         cmocka_unit_test(junit_fits_its_schema),
     };
