@@ -112,6 +112,7 @@ struct opencl_dev {
     unsigned quirks;
     bool device_timer; /* profiling times of markers make sense */
     bool svm;          /* fine-grain buffers */
+    bool svm_first;    /* and all memory is of that kind */
 
     uint64_t total_bytes;
     _Atomic uint64_t used_bytes; /* of our allocations */

@@ -102,7 +102,8 @@ static void fill_formats(struct opencl_dev *dev, const char *extensions,
         info->caps |= HAL_CAP_FP16;
         info->prop.dtypesNative |= 1u << halF16;
     }
-    if ((type & CL_DEVICE_TYPE_CPU) && !(dev->quirks & OPENCL_QUIRK_LOOPS))
+    dev->svm_first = type & CL_DEVICE_TYPE_CPU;
+    if (dev->svm_first && !(dev->quirks & OPENCL_QUIRK_LOOPS))
         info->caps |= HAL_CAP_SMALL_GROUPS;
 }
 
@@ -119,6 +120,7 @@ static void fill_limits(struct opencl_dev *dev)
         opencl_cl.EnqueueSVMMemFill && opencl_cl.SetKernelArgSVMPointer)
         svm = get(id, DEVICE_SVM_CAPABILITIES, sizeof(cl_bitfield));
     dev->svm = svm & CL_DEVICE_SVM_FINE_GRAIN_BUFFER;
+    dev->svm_first = dev->svm_first && dev->svm;
     p->managedMemory = dev->svm;
     p->canMapHostMemory = dev->svm;
 
