@@ -190,6 +190,8 @@ struct halDeviceProp {
     uint32_t memoryBusWidth; /* bits */
     uint32_t l2CacheSize;
     uint32_t major, minor; /* compute capability or API version */
+    uint32_t maxLoopSteps; /* of all loops of one thread together, after which
+                            * a driver ends them unsaid; 0: no such limit */
     uint32_t dtypes;       /* storage formats that kernels can use */
     uint32_t dtypesNative; /* formats with native arithmetic */
     uint32_t asyncEngineCount;

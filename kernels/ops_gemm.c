@@ -54,7 +54,11 @@ static halError_t choose(struct ops_call *call, const char *op,
             return st;
         *out_is_gemv = 0;
     }
-    return ops_find(call, op, "gemm_%s_%s", in, out);
+    st = ops_find(call, op, "gemm_%s_%s", in, out);
+    if (st != halSuccess || !ops_is_deep(call, p->k))
+        return st;
+    *out_is_gemv = 1;
+    return ops_find(call, op, "gemv_%s_%s", in, out);
 }
 
 static halError_t run_gemv(struct ops_call *call, const struct product *p,
@@ -179,6 +183,8 @@ static halError_t multiply(const char *op, const struct product *p,
                       ops_dtype_name(p->out));
     else
         st = choose(&call, op, p, &is_gemv);
+    if (st == halSuccess)
+        st = ops_check_depth(&call, p->k);
     if (st == halSuccess && !force_gemv)
         st = choose_native(&call, op, p, &native);
     if (st != halSuccess)

@@ -104,7 +104,8 @@ halError_t ops_check_tensors(const char *op, const struct ops_tensor *tensors,
 /* What an op may know about the device it runs on: limits, never names. */
 struct ops_device {
     uint32_t max_grid[3];
-    uint32_t units; /* multiprocessors, at least 1 */
+    uint32_t units;      /* multiprocessors, at least 1 */
+    uint32_t loop_steps; /* prop.maxLoopSteps */
 };
 
 /* A launch in the making: arguments in the kernel's order. */
@@ -143,6 +144,12 @@ void ops_buffer(struct ops_call *call, const void *buffer); /* NULL: spare */
 void ops_u32(struct ops_call *call, int64_t value);
 void ops_i32(struct ops_call *call, int64_t value);
 void ops_f32(struct ops_call *call, float value);
+/* A product of depth k whose tiles walk it in one thread: whether that is more
+ * than the device's loops may take.  Then a kernel that deals k out to a group
+ * is the one. */
+int ops_is_deep(const struct ops_call *call, int64_t k);
+/* What is too deep for that one too is refused. */
+halError_t ops_check_depth(const struct ops_call *call, int64_t k);
 /* Launches on at most gx by gy groups (fewer where the device's limit is
  * lower: every stock kernel loops). */
 halError_t ops_run(struct ops_call *call, uint64_t gx, uint64_t gy,

@@ -224,7 +224,8 @@ static halError_t choose(struct ops_call *call, const char *op,
 
     if (st != halSuccess)
         return st;
-    *out_by_row = call->group > 1 && a->rows <= GEMV_ROWS * a->n_experts;
+    *out_by_row = ops_is_deep(call, a->k) ||
+                  (call->group > 1 && a->rows <= GEMV_ROWS * a->n_experts);
     return *out_by_row ? ops_find(call, op, "moe_gemv_%s_%s", in, out) : st;
 }
 
@@ -251,6 +252,8 @@ static halError_t run_gemm(const char *op, const struct halopGroupedGemmArgs *a,
 
     if (st == halSuccess)
         st = choose(&call, op, a, &by_row);
+    if (st == halSuccess)
+        st = ops_check_depth(&call, a->k);
     if (st != halSuccess)
         return st;
     ops_tensors(&call, tensors, 5);

@@ -93,7 +93,11 @@ static halError_t choose(struct ops_call *call, const struct quant_product *p,
             return st;
         *out_is_gemv = 0;
     }
-    return ops_find(call, p->op, "%s_gemm%s", p->family, p->suffix);
+    st = ops_find(call, p->op, "%s_gemm%s", p->family, p->suffix);
+    if (st != halSuccess || !ops_is_deep(call, p->k))
+        return st;
+    *out_is_gemv = 1;
+    return ops_find(call, p->op, "%s_gemv%s", p->family, p->suffix);
 }
 
 /* What follows the shape: `last` is the GEMV's share or the device's units. */
@@ -162,6 +166,8 @@ halError_t quant_run(struct quant_product *p, const float *bias,
     st = ops_check_tensors(p->op, p->tensors, p->n_tensors);
     if (st == halSuccess)
         st = choose(&call, p, &is_gemv);
+    if (st == halSuccess)
+        st = ops_check_depth(&call, p->k);
     if (st != halSuccess)
         return st;
     ops_tensors(&call, p->tensors, p->n_tensors);

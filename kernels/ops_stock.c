@@ -96,6 +96,7 @@ static halError_t slot_fill_locked(const char *op, struct slot *slot,
            sizeof slot->device.max_grid);
     slot->device.units =
         prop.multiProcessorCount ? prop.multiProcessorCount : 1;
+    slot->device.loop_steps = prop.maxLoopSteps;
     slot->generation = ++stock.generation;
     return halSuccess;
 }
@@ -340,6 +341,26 @@ static uint32_t at_most(uint64_t value, uint32_t limit)
     if (!value)
         return 1;
     return value < limit || !limit ? (uint32_t)value : limit;
+}
+
+int ops_is_deep(const struct ops_call *call, int64_t k)
+{
+    const int64_t steps = call->device.loop_steps;
+
+    return steps && k > steps - steps / 8; /* an eighth for the other loops */
+}
+
+halError_t ops_check_depth(const struct ops_call *call, int64_t k)
+{
+    const int64_t steps = call->device.loop_steps;
+
+    /* Groups have 64 threads there, of which each walks up to 8 rows. */
+    if (!steps || k <= 4 * steps)
+        return halSuccess;
+    return ops_fail(call->op, halErrorNotSupported,
+                    "k is %lld; this device ends a thread's loops after %lld "
+                    "steps, and so takes up to %lld",
+                    (long long)k, (long long)steps, (long long)(4 * steps));
 }
 
 halError_t ops_run(struct ops_call *call, uint64_t gx, uint64_t gy,

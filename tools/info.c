@@ -324,7 +324,8 @@ static void add_dtypes(cJSON *o, const char *key, uint32_t mask)
     X(l2CacheSize)                 \
     X(major)                       \
     X(minor)                       \
-    X(asyncEngineCount)
+    X(asyncEngineCount)            \
+    X(maxLoopSteps)
 #define FLAGS(X)         \
     X(integrated)        \
     X(canMapHostMemory)  \

@@ -18,6 +18,7 @@
  * with 32 address bits they would overflow. */
 #define GRID_X_MAX  0x7fffffffu
 #define GRID_YZ_MAX 65535u
+#define LOOP_STEPS  65535u /* see OPENCL_QUIRK_LOOPS */
 
 /* The largest alignment that clSVMAlloc must grant (cl_long16). */
 #define SVM_ALIGN_MAX 128u
@@ -119,6 +120,7 @@ static void fill_limits(struct opencl_dev *dev)
     if (opencl_cl.SVMAlloc && opencl_cl.SVMFree && opencl_cl.EnqueueSVMMemcpy &&
         opencl_cl.EnqueueSVMMemFill && opencl_cl.SetKernelArgSVMPointer)
         svm = get(id, DEVICE_SVM_CAPABILITIES, sizeof(cl_bitfield));
+    p->maxLoopSteps = dev->quirks & OPENCL_QUIRK_LOOPS ? LOOP_STEPS : 0;
     dev->svm = svm & CL_DEVICE_SVM_FINE_GRAIN_BUFFER;
     dev->svm_first = dev->svm_first && dev->svm;
     p->managedMemory = dev->svm;

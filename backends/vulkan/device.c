@@ -210,6 +210,7 @@ static void prop_fill(struct vulkan_dev *d, const struct features *on)
     p->minor = VK_API_VERSION_MINOR(g->props.apiVersion);
     p->dtypesNative = dtypes_native(d->dev.info.caps, on);
     p->dtypes = dtypes_storage(p->dtypesNative);
+    p->maxLoopSteps = g->quirks & VULKAN_QUIRK_LOOPS ? 65535 : 0;
     p->asyncEngineCount = 1;
     p->integrated =
         g->props.deviceType == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU ||

@@ -30,7 +30,10 @@ uint32_t vulkan_quirks_of(const VkPhysicalDeviceProperties *props,
      * pushed descriptors for uninitialised ones.  Remove with a newer layer. */
     if (vulkan_inst.validation > 1)
         quirks |= VULKAN_QUIRK_NO_PUSH_DESC;
-    (void)driver;
+    /* QUIRK(llvmpipe): a thread's loops silently end after 65,535 iterations.
+     * Remove when Mesa's gallivm has no such limit. */
+    if (driver->driverID == VK_DRIVER_ID_MESA_LLVMPIPE)
+        quirks |= VULKAN_QUIRK_LOOPS;
     return quirks;
 }
 

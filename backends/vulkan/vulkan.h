@@ -90,7 +90,8 @@ halError_t vulkan_complaints_take(void);
 enum {
     VULKAN_QUIRK_HOST_TIME = 1u << 0, /* GPU timestamps are of no use */
     VULKAN_QUIRK_NO_PUSH_DESC = 1u << 1,
-    VULKAN_QUIRK_NO_IMPORT = 1u << 2 /* VK_EXT_external_memory_host */
+    VULKAN_QUIRK_NO_IMPORT = 1u << 2, /* VK_EXT_external_memory_host */
+    VULKAN_QUIRK_LOOPS = 1u << 3 /* a thread's loops end after 65,535 steps */
 };
 uint32_t vulkan_quirks_of(const VkPhysicalDeviceProperties *props,
                           const VkPhysicalDeviceDriverProperties *driver,
