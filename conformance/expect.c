@@ -68,10 +68,14 @@ static void word(struct reader *r, char out[WORD_MAX])
     r->at += n;
 }
 
+/* A day that there is, as YYYY-MM-DD. */
 static int is_date(const char *text)
 {
     static const char form[] = "dddd-dd-dd";
-    int month, day;
+    static const int days[] = {
+        31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
+    };
+    int year, month, day;
 
     if (strlen(text) != sizeof form - 1)
         return 0;
@@ -79,9 +83,13 @@ static int is_date(const char *text)
         if (form[i] == 'd' ? !isdigit((unsigned char)text[i])
                            : text[i] != form[i])
             return 0;
+    year = atoi(text);
     month = atoi(text + 5);
     day = atoi(text + 8);
-    return month >= 1 && month <= 12 && day >= 1 && day <= 31;
+    if (month < 1 || month > 12 || day < 1 || day > days[month - 1])
+        return 0;
+    return month != 2 || day < 29 ||
+           (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
 }
 
 /* "key=value" of a waiver. */
