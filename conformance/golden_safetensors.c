@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "conformance/golden.h"
+#include "conformance/json.h"
 
 #define HEADER_MAX   ((uint64_t)64 << 20)
 #define DATA_MAX     ((uint64_t)4 << 30) /* read whole into host memory */
@@ -101,6 +102,10 @@ cJSON *golden_json(const char *text, size_t length, int depth_max,
         (void)snprintf(error, GOLDEN_ERROR,
                        "has something after the JSON at byte %zu",
                        (size_t)(end - text));
+        return NULL;
+    }
+    if (conf_json_sound(json, text, length, error, GOLDEN_ERROR)) {
+        cJSON_Delete(json);
         return NULL;
     }
     return json;

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *conf_json_text(const cJSON *object, const char *key)
 {
@@ -13,6 +14,44 @@ const char *conf_json_text(const cJSON *object, const char *key)
         cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
 
     return text ? text : "";
+}
+
+cJSON *conf_json_field(const cJSON *object, const char *key)
+{
+    cJSON *found = NULL, *item;
+
+    cJSON_ArrayForEach(item, object)
+    {
+        if (!item->string || strcmp(item->string, key))
+            continue;
+        if (found)
+            return NULL;
+        found = item;
+    }
+    return found;
+}
+
+double conf_json_whole(const cJSON *object, const char *key, double most)
+{
+    const cJSON *item = conf_json_field(object, key);
+
+    return cJSON_IsNumber(item) && item->valuedouble >= 0 &&
+                   item->valuedouble <= most &&
+                   floor(item->valuedouble) == item->valuedouble
+               ? item->valuedouble
+               : -1;
+}
+
+int conf_json_has(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, key) != NULL;
+}
+
+int conf_json_is_hash(const cJSON *item)
+{
+    const char *text = cJSON_GetStringValue(item);
+
+    return text && strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
 }
 
 void conf_json_metrics(struct conf_result *r, const cJSON *metrics)

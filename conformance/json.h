@@ -15,6 +15,36 @@
  * or no object. */
 const char *conf_json_text(const cJSON *object, const char *key);
 
+/* The only item of that key; NULL when there is none, or two. */
+cJSON *conf_json_field(const cJSON *object, const char *key);
+/* Its whole number from 0 to `most`; -1 when it is none. */
+double conf_json_whole(const cJSON *object, const char *key, double most);
+
+int conf_json_has(const cJSON *object, const char *key);
+/* 64 hexadecimal digits. */
+int conf_json_is_hash(const cJSON *item);
+
+/* ---- json_check.c -------------------------------------------------------- */
+
+/* The one value that a text from outside is; NULL and "path: why" if it is
+ * none, or if conf_json_sound refuses it. */
+cJSON *conf_json_parse(const char *path, const char *text, size_t size,
+                       char error[CONF_RESULTS_ERROR]);
+/* What a JSON text may hold, and no reader here would notice: a key that its
+ * object has twice, a \u0000 that ends a string early.  0, or -1 and a sentence
+ * that begins with the key.  `root` is what `text` was parsed to. */
+int conf_json_sound(const cJSON *root, const char *text, size_t size, char *why,
+                    size_t room);
+
+/* The first place where two values differ. */
+struct conf_json_gap {
+    char key[128];       /* "environment.HALCYON_VARIANT" */
+    char a[100], b[100]; /* what stands there; "nothing" */
+};
+/* 1 and *out if they differ; `key`: what they are called. */
+int conf_json_differs(const cJSON *a, const cJSON *b, const char *key,
+                      struct conf_json_gap *out);
+
 /* The numbers of an object, as a result's metrics; none if there are too many.
  * What is no number is NaN. */
 void conf_json_metrics(struct conf_result *r, const cJSON *metrics);

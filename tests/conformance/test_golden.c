@@ -198,6 +198,11 @@ static void damaged(void **state)
           "\",\"inputs\":{},\"outputs\":{}}]",
           { "\"a\"", "outputs" } },
         { "[" CASE("a", "Add", FILE_, X) "]]", { "index.json", "after" } },
+        { "[{\"op\":\"Mul\","
+          "\"name\":\"a\",\"op\":\"Add\"}]",
+          { "index.json", "[0].op is there twice" } },
+        { "[{\"name\":\"a\",\"op\":\"Add\\u0000\"}]",
+          { "index.json", "op: a string with \\u0000" } },
     };
 
     (void)state;

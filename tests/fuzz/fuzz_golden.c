@@ -4,10 +4,6 @@
  * safetensors header (with a data size from the next two), or an index beside a
  * good file.  All in memory: an index that names another file looks for it
  * where there is nothing.
- *
- *   clang -g -O2 -fsanitize=fuzzer,address,undefined -I. -D_GNU_SOURCE \
- *     -o fuzz_golden tests/fuzz/fuzz_golden.c conformance/golden_index.c \
- *     conformance/golden_safetensors.c conformance/formats.c -lcjson -lm
  */
 #include <stdlib.h>
 #include <string.h>
