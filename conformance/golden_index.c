@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "conformance/golden.h"
+#include "conformance/results.h"
 
 #define INDEX_MAX   ((size_t)256 << 20)
 #define INDEX_DEPTH 24
@@ -73,6 +74,8 @@ static struct golden_file *file_of(struct golden_pack *pack, const char *name,
     for (int i = 0; i < pack->n_files; i++)
         if (strcmp(pack->files[i]->path, path) == 0)
             return pack->files[i];
+    if (conf_path_within(pack->dir, path, error))
+        return NULL;
     grown =
         realloc(pack->files, (size_t)(pack->n_files + 1) * sizeof *pack->files);
     f = calloc(1, sizeof *f);
@@ -302,6 +305,8 @@ int golden_pack_open(struct golden_pack **out, const char *dir,
         fail(error, dir, NULL, "no host memory, or the path is too long");
         goto out;
     }
+    if (conf_path_within(dir, index, error))
+        goto out;
     text = read_text(index, &length, error);
     if (!text)
         goto out;

@@ -72,6 +72,28 @@ out:
     return text;
 }
 
+int conf_path_within(const char *dir, const char *path,
+                     char error[CONF_RESULTS_ERROR])
+{
+    char *base = realpath(dir, NULL), *real = realpath(path, NULL);
+    size_t n = base ? strlen(base) : 0;
+    int st = 0;
+
+    /* What is not there cannot be opened either, and whoever tries says so. */
+    if (!base || !real)
+        st = errno == ENOENT
+                 ? 0
+                 : conf_json_refuse(error, "%.300s: %s", base ? path : dir,
+                                    strerror(errno));
+    else if (strncmp(real, base, n) ||
+             (real[n] != '/' && strcmp(base, "/") != 0))
+        st = conf_json_refuse(error, "%.300s: a link that leads out of %.100s",
+                              path, dir);
+    free(base);
+    free(real);
+    return st;
+}
+
 /* ---- fields -------------------------------------------------------------- */
 
 /* The only item of that name; NULL when there is none, or two. */

@@ -57,6 +57,10 @@ int conf_results_whole(const struct conf_results *r,
 char *conf_read_file(const char *path, size_t most, size_t *out_size,
                      char error[CONF_RESULTS_ERROR]);
 
+/* No link leads from `path` out of `dir`: 0, or -1 and a sentence. */
+int conf_path_within(const char *dir, const char *path,
+                     char error[CONF_RESULTS_ERROR]);
+
 /* plan.c: the hash of sorted names. */
 void conf_plan_hash(const char *const *names, size_t n, char out[33]);
 

@@ -35,7 +35,9 @@ static int check_file(const char *dir, const cJSON *entry,
                                 "%.200s: files: '%.60s' is no plain name", dir,
                                 name ? name : "");
     snprintf(path, sizeof path, "%.4000s/%s", dir, name);
-    data = conf_read_file(path, CONF_PACKAGE_FILE_MAX, &size, error);
+    data = conf_path_within(dir, path, error)
+               ? NULL
+               : conf_read_file(path, CONF_PACKAGE_FILE_MAX, &size, error);
     if (!data)
         return -1;
     SHA256Data((const uint8_t *)data, size, hash);
@@ -168,7 +170,9 @@ int conf_package_check(const char *dir, struct conf_results *result,
 
     memset(result, 0, sizeof *result);
     snprintf(path, sizeof path, "%.4000s/" CONF_PACKAGE_MANIFEST, dir);
-    text = conf_read_file(path, MANIFEST_MAX, &size, error);
+    text = conf_path_within(dir, path, error)
+               ? NULL
+               : conf_read_file(path, MANIFEST_MAX, &size, error);
     if (!text)
         return -1;
     SHA256Data((const uint8_t *)text, size, seal);

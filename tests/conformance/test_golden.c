@@ -226,6 +226,60 @@ static void damaged(void **state)
     }
 }
 
+/* The pack `name` with a link to `to` in place of `what`. */
+static const char *linked(const char *name, const char *what, const char *to)
+{
+    const char *dir = pack(name, "[" CASE("a", "Add", FILE_, X) "]", 4);
+    char path[512];
+
+    (void)snprintf(path, sizeof path, "%s/%s", dir, what);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(symlink(to, path), 0);
+    return dir;
+}
+
+/* What a pack names is in the pack, links followed. */
+static void links(void **state)
+{
+    static const struct {
+        const char *what, *to;
+    } out[] = {
+        { FILE_, "../../whole/" FILE_ },
+        { "index.json", "../whole/index.json" },
+        { FILE_, "/etc/passwd" },
+    };
+    struct golden_pack *p = NULL;
+    char error[GOLDEN_ERROR] = "", path[512];
+    const char *dir = pack("whole", "[" CASE("a", "Add", FILE_, X) "]", 4);
+
+    (void)state;
+    assert_int_equal(golden_pack_open(&p, dir, error), 0);
+    golden_pack_close(p);
+    for (size_t i = 0; i < sizeof out / sizeof out[0]; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "out%zu", i);
+        dir = linked(name, out[i].what, out[i].to);
+        assert_int_equal(golden_pack_open(&p, dir, error), -1);
+        if (!strstr(error, out[i].what) ||
+            !strstr(error, "a link that leads out of")) {
+            print_error("%s\n", error);
+            fail();
+        }
+    }
+    /* One that stays within is a file as any other; so is the pack itself. */
+    dir = linked("in", FILE_, "../there.safetensors");
+    (void)snprintf(path, sizeof path,
+                   "cp %s/whole/" FILE_ " %s/there.safetensors", root, dir);
+    assert_int_equal(system(path), 0);
+    assert_int_equal(golden_pack_open(&p, dir, error), 0);
+    golden_pack_close(p);
+    (void)snprintf(path, sizeof path, "%s/link", root);
+    assert_int_equal(symlink(dir, path), 0);
+    assert_int_equal(golden_pack_open(&p, path, error), 0);
+    golden_pack_close(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +287,7 @@ int main(void)
         cmocka_unit_test(same_name),
         cmocka_unit_test(unknown_operation),
         cmocka_unit_test(damaged),
+        cmocka_unit_test(links),
     };
 
     return cmocka_run_group_tests(tests, make_root, remove_root);

@@ -218,6 +218,26 @@ static void nothing_proves_nothing(void **state)
     must(VERIFY("none"), 1, "nothing passed on cpu:0");
 }
 
+/* A file of a package is in the package, whatever the link says. */
+static void links_out_are_refused(void **state)
+{
+    (void)state;
+    fresh_copy();
+    assert_int_equal(unlink(in_dir("copy/junit.xml")), 0);
+    assert_int_equal(symlink("../good/junit.xml", in_dir("copy/junit.xml")), 0);
+    must(VERIFY("copy"), 1, "junit.xml: a link that leads out of");
+    fresh_copy();
+    assert_int_equal(unlink(in_dir("copy/manifest.json")), 0);
+    assert_int_equal(
+        symlink(in_dir("good/manifest.json"), in_dir("copy/manifest.json")), 0);
+    must(VERIFY("copy"), 1, "manifest.json: a link that leads out of");
+    must(RUN("compare", in_dir("good"), in_dir("copy")), CONF_EXIT_UNRUN,
+         "manifest.json: a link that leads out of");
+    /* The folder itself may be one. */
+    assert_int_equal(symlink("good", in_dir("link")), 0);
+    must(VERIFY("link"), 0, "good");
+}
+
 static void compares(void **state)
 {
     (void)state;
@@ -313,6 +333,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(edits_are_refused),
         cmocka_unit_test(gaps_are_refused),
         cmocka_unit_test(nothing_proves_nothing),
+        cmocka_unit_test(links_out_are_refused),
         cmocka_unit_test(compares),
         cmocka_unit_test(quiet_on_a_terminal),
         cmocka_unit_test(places),
