@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "conformance/origin.h"
 #include "conformance/results.h"
-#include "conformance/runner.h"
 
 static int cannot(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
@@ -294,7 +294,8 @@ static int run_all(struct conf_run *run, struct conf_outputs *outputs)
     int st;
 
     stamp(run);
-    if (conf_settle_open(run) || conf_journal_open(run))
+    if (conf_settle_open(run) || conf_origin_take(run) ||
+        conf_journal_open(run))
         return CONF_EXIT_UNRUN;
     if (!run->set->quiet)
         say_plan(run);
@@ -348,6 +349,7 @@ static void release(struct conf_run *run)
         conf_results_release(run->history);
     free(run->history);
     conf_settle_close(run);
+    cJSON_Delete(run->origin);
     for (int i = 0; i < run->n_targets; i++)
         free(run->targets[i].devices);
     conf_run_forget(run);

@@ -32,6 +32,8 @@ void conf_sched_result(struct schedule *s, struct conf_target *t, size_t index,
     }
     conf_settle_expected(s->run, t, s->run->cases[index]->name, &verdict,
                          &text);
+    if (verdict != CONF_PASS && !text)
+        text = strdup("no reason was given"); /* readers ask for one */
     r->done = 1;
     r->verdict = verdict;
     r->ms = ms;

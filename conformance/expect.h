@@ -27,7 +27,8 @@ struct conf_expect {
 struct conf_expects {
     struct conf_expect *at;
     size_t n;
-    char hash[17]; /* of all texts */
+    char (*hashes)[65]; /* of each file, SHA-256 */
+    int n_files;
 };
 
 /* Adds what a file holds.  today: YYYY-MM-DD.  `file` must live as long as out.

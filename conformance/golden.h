@@ -102,6 +102,12 @@ int golden_index_parse(struct golden_pack *pack, const char *index,
 /* Same operation, attributes and bytes: the same case in two packs. */
 int golden_case_same(const struct golden_case *a, const struct golden_case *b);
 
+/* golden_hash.c: SHA-256, in hexadecimal digits, of a pack's index and of all
+ * its files.  0, or -1 with a sentence that names the file. */
+#define GOLDEN_HASH 65
+int golden_hash(const char *dir, char hex[GOLDEN_HASH],
+                char error[GOLDEN_ERROR]);
+
 /* Parses JSON of bounded depth, all of `length`; NULL with a sentence. */
 cJSON *golden_json(const char *text, size_t length, int depth_max,
                    char error[GOLDEN_ERROR]);

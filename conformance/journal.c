@@ -21,9 +21,9 @@
 
 #include "conformance/expect.h"
 #include "conformance/json.h"
-#include "conformance/runner.h"
+#include "conformance/origin.h"
 
-#define SCHEMA   "halcyon.journal/1"
+#define SCHEMA   "halcyon.journal/2"
 #define FILE_MAX ((size_t)512 << 20)
 /* A power cut may cost this much; a kill costs nothing. */
 #define SYNC_EVERY_MS 100.0
@@ -63,28 +63,48 @@ static int append(struct conf_journal *j, cJSON *object)
     return st;
 }
 
-static cJSON *head_json(const struct conf_run *run)
+/* Of the whole origin the settings alone: where a cache lies is no matter. */
+static void add_origin(cJSON *head, const cJSON *origin)
 {
-    cJSON *o = cJSON_CreateObject(), *devices;
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, origin)
+    {
+        cJSON_AddItemToObject(head, item->string,
+                              strcmp(item->string, "environment")
+                                  ? cJSON_Duplicate(item, 1)
+                                  : conf_origin_settings(item));
+    }
+}
+
+cJSON *conf_journal_head(const struct conf_run *run)
+{
+    cJSON *o = cJSON_CreateObject(), *devices, *visible;
+    double expired = 0;
     char shard[32];
 
     snprintf(shard, sizeof shard, "%d/%d", run->set->shard, run->set->shards);
     cJSON_AddStringToObject(o, "schema", SCHEMA);
-    cJSON_AddNumberToObject(o, "version", HAL_VERSION);
     cJSON_AddStringToObject(o, "plan", run->plan_hash);
     cJSON_AddStringToObject(o, "shard", shard);
     cJSON_AddNumberToObject(o, "seed", (double)run->set->seed);
-    cJSON_AddStringToObject(o, "expect",
-                            run->expects ? run->expects->hash : "");
+    add_origin(o, run->origin);
+    for (size_t i = 0; run->expects && i < run->expects->n; i++)
+        expired += run->expects->at[i].is_expired;
+    cJSON_AddNumberToObject(o, "expired", expired);
     devices = cJSON_AddArrayToObject(o, "devices");
+    /* Those that cases across devices find beside it. */
+    visible = cJSON_AddArrayToObject(o, "visible");
     for (int i = 0; i < run->n_targets; i++) {
         const struct conf_device *d = &run->targets[i].device;
+        const char *seen = run->targets[i].devices;
         char text[640];
 
         snprintf(text, sizeof text, "%s: %s, %s", d->name, d->product,
                  d->driver);
         conf_clean(text);
         cJSON_AddItemToArray(devices, cJSON_CreateString(text));
+        cJSON_AddItemToArray(visible, cJSON_CreateString(seen ? seen : ""));
     }
     return o;
 }
@@ -163,44 +183,67 @@ static struct conf_target *target_of(struct conf_run *run, const char *device)
     return NULL;
 }
 
-/* What a line of the journal says, into the results; NULL or what is wrong. */
-static const char *take_line(struct conf_run *run, const cJSON *o)
+/* Whether a line can be a verdict of this run: 0, or -1 and why not. */
+static int check_line(const struct conf_run *run, const cJSON *o,
+                      enum conf_verdict verdict, char *why, size_t room)
+{
+    const cJSON *ms = conf_json_field(o, "ms");
+    char what[CONF_RESULTS_WHY] = "";
+
+    if (verdict == CONF_VERDICT_COUNT || !cJSON_IsNumber(ms) ||
+        !(ms->valuedouble >= 0) || !isfinite(ms->valuedouble))
+        snprintf(what, sizeof what, "no verdict");
+    else if (conf_results_excused(verdict) && !run->expects)
+        snprintf(what, sizeof what, "verdict: %s, and nothing is expected",
+                 conf_verdict_name(verdict));
+    else if (verdict != CONF_MISSING)
+        conf_results_verdict(verdict, conf_json_text(o, "message"),
+                             conf_json_field(o, "metrics"), what);
+    snprintf(why, room, "%s", what);
+    return *what ? -1 : 0;
+}
+
+/* What a line of the journal says, into the results; 0, or -1 and what is
+ * wrong. */
+static int take_line(struct conf_run *run, const cJSON *o, char *why,
+                     size_t room)
 {
     const char *name = conf_json_text(o, "case"),
                *message = conf_json_text(o, "message");
     struct conf_target *t = target_of(run, conf_json_text(o, "device"));
     enum conf_verdict verdict = conf_verdict_of(conf_json_text(o, "verdict"));
-    const cJSON *ms = cJSON_GetObjectItemCaseSensitive(o, "ms");
     struct conf_result *r;
     size_t i = 0;
 
-    if (!t)
-        return "a device that is not of this run";
     while (i < run->n_cases && strcmp(run->cases[i]->name, name))
         i++;
-    if (i == run->n_cases)
-        return "a case that is not of this run";
-    if (verdict == CONF_VERDICT_COUNT || !cJSON_IsNumber(ms) ||
-        !(ms->valuedouble >= 0))
-        return "no verdict";
+    if (!t || i == run->n_cases) {
+        snprintf(why, room, "%s that is not of this run",
+                 t ? "a case" : "a device");
+        return -1;
+    }
+    if (check_line(run, o, verdict, why, room))
+        return -1;
     r = &t->results[i];
-    if (r->done && verdict != CONF_MISSING)
-        return "a second verdict of one case";
+    if (r->done && verdict != CONF_MISSING) {
+        snprintf(why, room, "a second verdict of one case");
+        return -1;
+    }
     /* A verdict that was taken back, or was none: the case runs again. */
     forget(run, t, r);
     if (verdict == CONF_MISSING)
-        return NULL;
+        return 0;
     r->done = 1;
     r->verdict = verdict;
-    r->ms = ms->valuedouble;
+    r->ms = conf_json_field(o, "ms")->valuedouble;
     r->message = *message ? strdup(message) : NULL;
     if (r->message)
         conf_clean(r->message); /* whoever wrote it: it goes to a terminal */
-    conf_json_metrics(r, cJSON_GetObjectItemCaseSensitive(o, "metrics"));
+    conf_json_metrics(r, conf_json_field(o, "metrics"));
     t->counts.of[verdict]++;
     run->n_done++;
     run->n_resumed++;
-    return NULL;
+    return 0;
 }
 
 /* The object of a line, its hash checked. */
@@ -220,51 +263,72 @@ static cJSON *line_json(const char *line, size_t n)
     return cJSON_ParseWithLength(line + HASH_CHARS, n - HASH_CHARS);
 }
 
-/* NULL, or in what it differs. */
-static const char *take_head(const struct conf_run *run, const cJSON *head)
+/* 0, or -1 and in what it differs from this run's. */
+static int take_head(const struct conf_run *run, const cJSON *head, char *why,
+                     size_t room)
 {
-    static const char *const keys[] = { "schema", "version", "plan",   "shard",
-                                        "seed",   "expect",  "devices" };
-    static const char *const words[] = {
-        "it is no journal of this format",
-        "another version of Halcyon wrote it",
-        "it is of other cases (another selection, or another build)",
-        "it is of another shard",
-        "it is of another seed",
-        "it is of other expectations",
-        "it is of other devices, or of other drivers"
+    static const struct {
+        const char *key, *words;
+    } keys[] = {
+        { "schema", "it is no journal of this format" },
+        { "program", "another program wrote it" },
+        { "plan", "it is of other cases (another selection)" },
+        { "shard", "it is of another shard" },
+        { "seed", "it is of another seed" },
+        { "mutant", "a fault was planted, or is" },
+        { "expect", "it is of other expectations" },
+        { "expired", "a waiver has ended since" },
+        { "golden", "it is of other reference vectors" },
+        { "environment", "it is of another environment" },
+        { "devices", "it is of other devices, or of other drivers" },
+        { "visible", "it is of other devices beside the one under test" },
     };
-    cJSON *mine = head_json(run);
-    const char *why = NULL;
+    cJSON *mine = conf_journal_head(run);
+    struct conf_json_gap gap;
+    int st = 0;
 
-    for (size_t i = 0; i < sizeof keys / sizeof *keys && !why; i++)
-        if (!cJSON_Compare(cJSON_GetObjectItemCaseSensitive(head, keys[i]),
-                           cJSON_GetObjectItemCaseSensitive(mine, keys[i]), 1))
-            why = words[i];
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && !st; i++) {
+        const char *key = keys[i].key;
+
+        if (!conf_json_differs(conf_json_field(head, key),
+                               conf_json_field(mine, key), key, &gap))
+            continue;
+        snprintf(why, room, "%s: %s is %s there, %s here", keys[i].words,
+                 gap.key, gap.a, gap.b);
+        st = -1;
+    }
     cJSON_Delete(mine);
-    return why;
+    return st;
 }
 
 int conf_journal_take(struct conf_run *run, const char *path, const char *text,
                       size_t size, size_t *out_good, char *error, size_t room)
 {
     size_t at = 0, line = 0;
+    int st = 0;
 
     *out_good = 0;
     while (at < size) {
         const char *end = memchr(text + at, '\n', size - at);
-        const char *why = "a line that is damaged";
+        char why[400] = "a line that is damaged";
         cJSON *o;
 
         line++;
         if (!end)
             return 0; /* torn: it was being written when the run ended */
         o = line_json(text + at, (size_t)(end - text) - at);
-        if (o)
-            why = line == 1 ? take_head(run, o) : take_line(run, o);
+        if (!o || conf_json_sound(o, text + at + HASH_CHARS,
+                                  (size_t)(end - text) - at - HASH_CHARS, why,
+                                  sizeof why))
+            st = -1;
+        else if (line == 1)
+            st = take_head(run, o, why, sizeof why);
+        else
+            st = take_line(run, o, why, sizeof why);
         cJSON_Delete(o);
-        if (why) {
+        if (st) {
             snprintf(error, room, "%.300s:%zu: %s", path, line, why);
+            conf_clean(error);
             return -1;
         }
         at = (size_t)(end - text) + 1;
@@ -277,7 +341,7 @@ int conf_journal_open(struct conf_run *run)
 {
     const char *dir = run->set->resume;
     struct conf_journal *j;
-    char error[CONF_RESULTS_ERROR], *text = NULL;
+    char error[2 * CONF_RESULTS_ERROR], *text = NULL;
     size_t size = 0, good = 0;
     int st = -1;
 
@@ -316,7 +380,7 @@ int conf_journal_open(struct conf_run *run)
     }
     /* The torn end, if any, makes room for a whole line. */
     if ((good < size && ftruncate(j->fd, (off_t)good)) ||
-        (!good && append(j, head_json(run)))) {
+        (!good && append(j, conf_journal_head(run)))) {
         complain(j->path, strerror(errno));
         goto out;
     }

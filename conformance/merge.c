@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "conformance/json.h"
+#include "conformance/origin.h"
 
 struct merge {
     struct conf_results *in;
@@ -34,7 +35,7 @@ static void usage(FILE *to)
         "\n"
         "Joins the reports of `halcyon conform --shard I/N`, or of several\n"
         "devices, into one.  Cases that are there twice or not at all, other\n"
-        "plans and other seeds are refused.\n"
+        "plans, seeds, programs and environments are refused.\n"
         "\n"
         "  --json FILE  where it goes (default: stdout)\n"
         "\n"
@@ -87,50 +88,119 @@ static int gather(struct merge *m)
     return 0;
 }
 
-static const char *driver_of(const struct conf_results *r, const char *device)
+static const cJSON *device_of(const struct conf_results *r, const char *name)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, cJSON_GetObjectItem(r->root, "devices"))
+    cJSON_ArrayForEach(item, conf_json_field(r->root, "devices"))
     {
-        const char *name =
-            cJSON_GetStringValue(cJSON_GetObjectItem(item, "name"));
-
-        if (name && !strcmp(name, device))
-            return cJSON_GetStringValue(cJSON_GetObjectItem(item, "driver"));
+        if (!strcmp(conf_json_text(item, "name"), name))
+            return item;
     }
     return NULL;
 }
 
-/* One plan, one seed, and the same driver behind the same name. */
+/* The settings that a device's verdicts come from: its own in a joint report,
+ * those of the run in any other. */
+static const cJSON *environment_of(const struct conf_results *r,
+                                   const cJSON *device)
+{
+    const cJSON *own = conf_json_field(device, "environment");
+
+    return own ? own : conf_json_field(r->root, "environment");
+}
+
+/* "program.sha256 is 'a' in A and 'b' in B". */
+static int refuse_gap(const char *what, const struct conf_json_gap *gap,
+                      const struct conf_results *a,
+                      const struct conf_results *b)
+{
+    char text[1200];
+
+    snprintf(text, sizeof text, "%s: %s is %s in %.300s and %s in %.300s", what,
+             gap->key, gap->a, a->path, gap->b, b->path);
+    conf_clean(text);
+    return refuse(text, "", "");
+}
+
+/* Both have the device: one driver, one environment. */
+static int check_device(const struct conf_results *a, const cJSON *x,
+                        const struct conf_results *b, const cJSON *y)
+{
+    static const char *const keys[] = { "product", "driver" };
+    struct conf_json_gap gap;
+    cJSON *mine, *theirs;
+    int differ;
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (conf_json_differs(conf_json_field(x, keys[i]),
+                              conf_json_field(y, keys[i]), keys[i], &gap))
+            return refuse_gap("one device with two drivers", &gap, a, b);
+    mine = conf_origin_settings(environment_of(a, x));
+    theirs = conf_origin_settings(environment_of(b, y));
+    differ = conf_json_differs(mine, theirs, "environment", &gap);
+    cJSON_Delete(mine);
+    cJSON_Delete(theirs);
+    return differ ? refuse_gap("they are of different environments", &gap, a, b)
+                  : 0;
+}
+
+/* Two reports that may stand in one. */
+static int check_pair(const struct conf_results *a,
+                      const struct conf_results *b)
+{
+    static const struct {
+        const char *key, *words;
+    } keys[] = {
+        { "plan", "they are of different plans" },
+        { "seed", "they are of different seeds" },
+        { "program", "they are of different programs" },
+        { "golden", "they are of different reference vectors" },
+        { "expect", "they are of different expectations" },
+    };
+    struct conf_json_gap gap;
+    const cJSON *x;
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (conf_json_differs(conf_json_field(a->root, keys[i].key),
+                              conf_json_field(b->root, keys[i].key),
+                              keys[i].key, &gap))
+            return refuse_gap(keys[i].words, &gap, a, b);
+    cJSON_ArrayForEach(x, conf_json_field(a->root, "devices"))
+    {
+        const cJSON *y = device_of(b, conf_json_text(x, "name"));
+
+        if (y && check_device(a, x, b, y))
+            return -1;
+    }
+    return 0;
+}
+
+/* What each report must tell, so that equal means something. */
+static int check_told(const struct conf_results *r)
+{
+    const cJSON *program = conf_json_field(r->root, "program");
+
+    if (!conf_json_is_hash(conf_json_field(program, "sha256")) ||
+        !conf_json_is_hash(conf_json_field(program, "stock_kernels_sha256")))
+        return refuse("program: it does not tell which one wrote it", r->path,
+                      "");
+    if (!cJSON_IsArray(conf_json_field(r->root, "golden")))
+        return refuse("golden: it does not tell its reference vectors", r->path,
+                      "");
+    if (!cJSON_IsObject(conf_json_field(r->root, "environment")))
+        return refuse("environment: it does not tell it", r->path, "");
+    return 0;
+}
+
 static int check_kin(const struct merge *m)
 {
-    const struct conf_results *a = &m->in[0];
-
     for (int i = 0; i < m->n; i++) {
-        const struct conf_results *b = &m->in[i];
-        const cJSON *item;
-
-        if (!b->plan_hash[0])
-            return refuse("it does not tell its plan", b->path, "");
-        if (strcmp(a->plan_hash, b->plan_hash))
-            return refuse("they are of different plans", a->path, b->path);
-        if (a->seed != b->seed)
-            return refuse("they are of different seeds", a->path, b->path);
-        cJSON_ArrayForEach(item, cJSON_GetObjectItem(b->root, "devices"))
-        {
-            const char *name =
-                cJSON_GetStringValue(cJSON_GetObjectItem(item, "name"));
-
-            for (int k = 0; k < i && name; k++) {
-                const char *x = driver_of(&m->in[k], name);
-                const char *y = driver_of(b, name);
-
-                if (x && y && strcmp(x, y))
-                    return refuse("one device with two drivers", m->in[k].path,
-                                  b->path);
-            }
-        }
+        if (check_told(&m->in[i]))
+            return -1;
+        for (int k = 0; k < i; k++)
+            if (check_pair(&m->in[k], &m->in[i]))
+                return -1;
     }
     return 0;
 }
@@ -143,7 +213,7 @@ static void add_device(const struct merge *m, cJSON *devices, cJSON *summary,
 {
     const char *name = m->all[from]->device;
     unsigned of[CONF_VERDICT_COUNT] = { 0 };
-    cJSON *counts = cJSON_CreateObject(), *device = NULL, *item;
+    cJSON *counts = cJSON_CreateObject(), *device = NULL;
 
     for (size_t i = from; i < to; i++)
         of[m->all[i]->verdict]++;
@@ -151,15 +221,17 @@ static void add_device(const struct merge *m, cJSON *devices, cJSON *summary,
     for (int v = 0; v < CONF_VERDICT_COUNT; v++)
         cJSON_AddNumberToObject(counts, conf_verdict_name((enum conf_verdict)v),
                                 of[v]);
-    for (int i = 0; i < m->n && !device; i++)
-        cJSON_ArrayForEach(item, cJSON_GetObjectItem(m->in[i].root, "devices"))
-        {
-            const char *is =
-                cJSON_GetStringValue(cJSON_GetObjectItem(item, "name"));
+    for (int i = 0; i < m->n && !device; i++) {
+        const cJSON *item = device_of(&m->in[i], name);
 
-            if (!device && is && !strcmp(is, name))
-                device = cJSON_Duplicate(item, 1);
-        }
+        if (!item)
+            continue;
+        device = cJSON_Duplicate(item, 1);
+        if (!conf_json_has(device, "environment"))
+            cJSON_AddItemToObject(
+                device, "environment",
+                cJSON_Duplicate(environment_of(&m->in[i], item), 1));
+    }
     if (!device)
         device = cJSON_CreateObject();
     cJSON_DeleteItemFromObject(device, "summary");
@@ -168,14 +240,22 @@ static void add_device(const struct merge *m, cJSON *devices, cJSON *summary,
     cJSON_AddItemToObject(summary, name, counts);
 }
 
+/* As of a run: a device that shows nothing makes it incomplete. */
 static void join_status(struct merge *m)
 {
     int bad = 0, unrun = 0;
 
-    for (size_t i = 0; i < m->n_all; i++) {
-        bad |= !conf_verdict_ok(m->all[i]->verdict);
-        unrun |= m->all[i]->verdict == CONF_MISSING ||
-                 m->all[i]->verdict == CONF_SKIPPED;
+    for (size_t i = 0, k; i < m->n_all; i = k) {
+        struct conf_counts counts = { 0 };
+
+        for (k = i;
+             k < m->n_all && !strcmp(m->all[i]->device, m->all[k]->device);
+             k++) {
+            counts.of[m->all[k]->verdict]++;
+            bad |= !conf_verdict_ok(m->all[k]->verdict);
+        }
+        unrun |= counts.of[CONF_MISSING] || counts.of[CONF_SKIPPED] ||
+                 !conf_counts_prove(&counts);
     }
     for (int i = 0; i < m->n; i++)
         unrun |= m->in[i].exit_status == CONF_EXIT_UNRUN;
@@ -206,8 +286,9 @@ static char *join(struct merge *m)
 {
     static const char *const results[] = { "conformant", "not conformant",
                                            "usage", "incomplete" };
-    static const char *const copied[] = { "schema", "version", "started",
-                                          "seed",   "plan",    "environment" };
+    static const char *const copied[] = { "schema",  "version", "started",
+                                          "seed",    "plan",    "environment",
+                                          "program", "golden",  "expect" };
     cJSON *root = cJSON_CreateObject(), *devices, *summary, *cases, *from;
     double seconds = 0;
 
@@ -215,14 +296,16 @@ static char *join(struct merge *m)
         if (cJSON_HasObjectItem(m->in[0].root, copied[i]))
             cJSON_AddItemToObject(
                 root, copied[i],
-                cJSON_Duplicate(cJSON_GetObjectItem(m->in[0].root, copied[i]),
-                                1));
+                cJSON_Duplicate(
+                    cJSON_GetObjectItemCaseSensitive(m->in[0].root, copied[i]),
+                    1));
     cJSON_AddStringToObject(root, "result", results[m->status]);
     cJSON_AddNumberToObject(root, "exit_status", m->status);
     cJSON_AddNumberToObject(root, "planned", (double)m->n_all);
     from = cJSON_AddArrayToObject(root, "merged_from");
     for (int i = 0; i < m->n; i++) {
-        const cJSON *s = cJSON_GetObjectItem(m->in[i].root, "seconds");
+        const cJSON *s =
+            cJSON_GetObjectItemCaseSensitive(m->in[i].root, "seconds");
 
         cJSON_AddItemToArray(from, cJSON_CreateString(m->in[i].path));
         seconds += cJSON_IsNumber(s) ? s->valuedouble : 0;

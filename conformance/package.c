@@ -14,10 +14,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "conformance/expect.h"
 #include "conformance/json.h"
-
-/* The stock kernels, as they are embedded. */
-extern const unsigned char hal_stock_halbin[], hal_stock_halbin_end[];
 
 struct package {
     char *dir; /* the name that it has meanwhile */
@@ -86,44 +84,10 @@ static void add_host(cJSON *root)
                             (double)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
-static void add_program(cJSON *root)
+static void add_origin(cJSON *root, const cJSON *origin, const char *key)
 {
-    cJSON *o = cJSON_AddObjectToObject(root, "program");
-    char error[CONF_RESULTS_ERROR], version[32];
-    size_t size = 0;
-    char *self =
-        conf_read_file("/proc/self/exe", CONF_PACKAGE_FILE_MAX, &size, error);
-
-    snprintf(version, sizeof version, "%d.%d.%d", HAL_VERSION_MAJOR,
-             HAL_VERSION_MINOR, HAL_VERSION_PATCH);
-    cJSON_AddStringToObject(o, "version", version);
-    if (self)
-        add_hash(o, "sha256", self, size);
-    free(self);
-    add_hash(o, "stock_kernels_sha256", hal_stock_halbin,
-             (size_t)(hal_stock_halbin_end - hal_stock_halbin));
-}
-
-/* Packs are known by their index, which holds the hashes of their files. */
-static void add_golden(cJSON *root, const struct conf_settings *set)
-{
-    cJSON *list = cJSON_AddArrayToObject(root, "golden");
-
-    for (int i = 0; i < set->golden.n; i++) {
-        char path[4096], error[CONF_RESULTS_ERROR];
-        size_t size = 0;
-        char *text;
-
-        snprintf(path, sizeof path, "%s/index.json", set->golden.at[i]);
-        text = conf_read_file(path, CONF_PACKAGE_FILE_MAX, &size, error);
-        if (text) {
-            cJSON *o = cJSON_CreateObject();
-
-            add_hash(o, "index_sha256", text, size);
-            cJSON_AddItemToArray(list, o);
-        }
-        free(text);
-    }
+    cJSON_AddItemToObject(root, key,
+                          cJSON_Duplicate(conf_json_field(origin, key), 1));
 }
 
 static char *manifest_text(const struct conf_run *run, struct package *p)
@@ -135,8 +99,8 @@ static char *manifest_text(const struct conf_run *run, struct package *p)
     cJSON_AddStringToObject(root, "plan_hash", run->plan_hash);
     cJSON_AddNumberToObject(root, "seed", (double)run->set->seed);
     add_host(root);
-    add_program(root);
-    add_golden(root, run->set);
+    add_origin(root, run->origin, "program");
+    add_origin(root, run->origin, "golden");
     devices = cJSON_AddArrayToObject(root, "devices");
     for (int i = 0; i < run->n_targets; i++) {
         const struct conf_device *d = &run->targets[i].device;
@@ -153,10 +117,13 @@ static char *manifest_text(const struct conf_run *run, struct package *p)
 
 /* ---- writing ------------------------------------------------------------- */
 
-static int put_expects(struct package *p, const struct conf_settings *set)
+static int put_expects(struct package *p, const struct conf_run *run)
 {
+    const struct conf_settings *set = run->set;
+
     for (int i = 0; i < set->expect.n; i++) {
         char name[32], error[CONF_RESULTS_ERROR];
+        char hash[SHA256_DIGEST_STRING_LENGTH];
         size_t size = 0;
         char *text = conf_read_file(set->expect.at[i], CONF_PACKAGE_FILE_MAX,
                                     &size, error);
@@ -164,6 +131,11 @@ static int put_expects(struct package *p, const struct conf_settings *set)
         snprintf(name, sizeof name, "expect-%d.txt", i + 1);
         if (!text)
             return complain(error, "it has gone");
+        SHA256Data((const uint8_t *)text, size, hash);
+        if (strcmp(hash, run->expects->hashes[i])) {
+            free(text);
+            return complain(set->expect.at[i], "it was changed meanwhile");
+        }
         if (put_file(p, name, text))
             return -1;
     }
@@ -229,7 +201,7 @@ int conf_package_write(const struct conf_run *run)
              !put_file(&p, "report.html", conf_report_html(run)) &&
              !put_file(&p, "report.tap", conf_report_tap(run)) &&
              !put_file(&p, "junit.xml", conf_report_junit(run)) &&
-             !put_expects(&p, run->set) &&
+             !put_expects(&p, run) &&
              !put_file(&p, CONF_PACKAGE_MANIFEST, manifest_text(run, &p)))
         st = 0;
     if (!st && rename(p.dir, to))

@@ -40,7 +40,8 @@ static double of_bound(const struct conf_past *p)
     const cJSON *item;
     double worst = -1;
 
-    cJSON_ArrayForEach(item, cJSON_GetObjectItem(p->item, "metrics"))
+    cJSON_ArrayForEach(item,
+                       cJSON_GetObjectItemCaseSensitive(p->item, "metrics"))
     {
         size_t n = item->string ? strlen(item->string) : 0;
 

@@ -9,12 +9,9 @@
 #include <string.h>
 
 #include "conformance/json.h"
-#include "conformance/mutant.h"
 #include "conformance/runner.h"
 
 #define SCHEMA "halcyon.conform/1"
-
-extern char **environ;
 
 static cJSON *counts_json(const struct conf_counts *counts)
 {
@@ -78,28 +75,6 @@ static cJSON *device_json(const struct conf_target *t)
     return o;
 }
 
-/* Settings of ours that were in force: part of what it takes to repeat. */
-static cJSON *environment_json(void)
-{
-    cJSON *o = cJSON_CreateObject();
-    char pair[1024];
-
-    for (char **e = environ; *e; e++) {
-        char *value;
-
-        if (strncmp(*e, "HALCYON_", 8))
-            continue;
-        snprintf(pair, sizeof pair, "%s", *e);
-        conf_clean(pair);
-        value = strchr(pair, '=');
-        if (!value)
-            continue;
-        *value = 0;
-        cJSON_AddStringToObject(o, pair, value + 1);
-    }
-    return o;
-}
-
 /* What this run owed of the whole, so that parts can be joined and gaps
  * seen. */
 static void add_plan(cJSON *root, const struct conf_run *run)
@@ -131,6 +106,15 @@ static void add_plan(cJSON *root, const struct conf_run *run)
     }
 }
 
+/* What it takes to repeat the run, and to put it beside another. */
+static void add_origin(cJSON *root, const struct conf_run *run)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, run->origin)
+        cJSON_AddItemToObject(root, item->string, cJSON_Duplicate(item, 1));
+}
+
 char *conf_report_json(const struct conf_run *run)
 {
     static const char *const results[] = { "conformant", "not conformant",
@@ -149,11 +133,9 @@ char *conf_report_json(const struct conf_run *run)
     cJSON_AddNumberToObject(root, "exit_status", status);
     cJSON_AddNumberToObject(root, "seed", (double)run->set->seed);
     add_plan(root, run);
-    if (run->set->mutant) /* nobody shall take it for a verdict on a device */
-        cJSON_AddStringToObject(root, "mutant", run->set->mutant->name);
+    add_origin(root, run);
     cJSON_AddNumberToObject(root, "planned", (double)run->n_planned);
     add_rounded(root, "seconds", run->wall_ms / 1e3, 1e3);
-    cJSON_AddItemToObject(root, "environment", environment_json());
     devices = cJSON_AddArrayToObject(root, "devices");
     summary = cJSON_AddObjectToObject(root, "summary");
     cases = cJSON_AddArrayToObject(root, "cases");

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "conformance/mutant.h"
-#include "conformance/runner.h"
+#include "conformance/origin.h"
 
 /* 'text' as one word of a shell command. */
 static void append_word(FILE *to, const char *text)
@@ -27,31 +27,32 @@ static void append_word(FILE *to, const char *text)
     fputc('\'', to);
 }
 
+/* "NAME=value " where it is in force. */
+static void append_setting(FILE *to, const char *name)
+{
+    const char *value = getenv(name);
+
+    if (!value)
+        return;
+    fprintf(to, "%s=", name);
+    append_word(to, value);
+    fputc(' ', to);
+}
+
 char *conf_rerun(const struct conf_run *run, const struct conf_target *t,
                  const struct conf_case *cc)
 {
     /* Which device a name means, and which code runs there. */
     static const char *const settings[] = {
-        "HALCYON_BACKEND_PATH",
-        "HALCYON_PROFILE_PATH",
-        "HALCYON_VARIANT",
-        "HALCYON_CPU_ISA",
-        "HALCYON_CPU_THREADS",
-        "HALCYON_OPENCL_LIB",
-        "HALCYON_OPENCL_PLATFORMS",
-        "HALCYON_VULKAN_LIB",
-        "HALCYON_VULKAN_VALIDATION",
-        "HALCYON_CC",
-        "HALCYON_CFLAGS",
-        "HALCYON_SHADERC",
-        "HALCYON_GLSLC",
-        "OCL_ICD_VENDORS",
-        "POCL_DEVICES",
-        "RUSTICL_ENABLE",
-        "VK_DRIVER_FILES",
-        "VK_ICD_FILENAMES",
-        "VK_ADD_DRIVER_FILES",
-        "LP_NATIVE_VECTOR_WIDTH",
+        "HALCYON_BACKEND_PATH", "HALCYON_PROFILE_PATH",
+        "HALCYON_VARIANT",      "HALCYON_CPU_ISA",
+        "HALCYON_CPU_THREADS",  "HALCYON_KERNEL",
+        "HALCYON_OPENBLAS_LIB", "HALCYON_ONEDNN_LIB",
+        "HALCYON_CUDA_LIB",     "HALCYON_NVRTC_LIB",
+        "HALCYON_OPENCL_LIB",   "HALCYON_OPENCL_PLATFORMS",
+        "HALCYON_VULKAN_LIB",   "HALCYON_VULKAN_VALIDATION",
+        "HALCYON_CC",           "HALCYON_CFLAGS",
+        "HALCYON_SHADERC",      "HALCYON_GLSLC",
     };
     const struct conf_settings *set = run->set;
     char *text = NULL;
@@ -65,16 +66,10 @@ char *conf_rerun(const struct conf_run *run, const struct conf_target *t,
         append_word(to, run->outer_devices);
         fputc(' ', to);
     }
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
-        const char *value = getenv(settings[i]);
-
-        if (!value)
-            continue;
-        fputs(settings[i], to);
-        fputc('=', to);
-        append_word(to, value);
-        fputc(' ', to);
-    }
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        append_setting(to, settings[i]);
+    for (size_t i = 0; conf_driver_settings[i]; i++)
+        append_setting(to, conf_driver_settings[i]);
     fputs("halcyon conform --device ", to);
     append_word(to, t->device.name);
     fprintf(to, " --case %s --seed %llu", cc->name,
@@ -203,6 +198,17 @@ static unsigned count_unrun(const struct conf_run *run)
     return n;
 }
 
+/* Devices of which excuses are all there is.  A shard need not prove anything
+ * by itself; merge asks the whole. */
+static int count_unproven(const struct conf_run *run)
+{
+    int n = 0;
+
+    for (int i = 0; i < run->n_targets && run->set->shards <= 1; i++)
+        n += !conf_counts_prove(&run->targets[i].counts);
+    return n;
+}
+
 int conf_exit_status(const struct conf_run *run)
 {
     size_t total = 0;
@@ -210,7 +216,7 @@ int conf_exit_status(const struct conf_run *run)
     for (int i = 0; i < run->n_targets; i++)
         total += conf_counts_total(&run->targets[i].counts);
     if (count_unrun(run) || run->interrupted || total != run->n_planned ||
-        run->n_planned == 0 || run->internal_errors)
+        run->n_planned == 0 || run->internal_errors || count_unproven(run))
         return CONF_EXIT_UNRUN;
     return count(run, 0) ? CONF_EXIT_NOT : CONF_EXIT_OK;
 }
@@ -235,6 +241,9 @@ void conf_report_text(const struct conf_run *run)
         n_unsupported += c->of[CONF_UNSUPPORTED];
         if (c->of[CONF_UNSUPPORTED] == c->planned)
             fprintf(out, "note: %s supports none of the planned cases\n",
+                    run->targets[i].device.name);
+        if (run->set->shards <= 1 && !conf_counts_prove(c))
+            fprintf(out, "nothing passed on %s: that proves nothing\n",
                     run->targets[i].device.name);
     }
     if (n_unsupported && !run->set->quiet && !run->set->verbose)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * results.c - reads reports of halcyon.conform/1.
+ * results.c - reads reports of halcyon.conform/1.  What they say of themselves
+ * is held against their cases in results_check.c.
  */
 #include "conformance/results.h"
 
@@ -16,7 +17,6 @@
 #include "conformance/json.h"
 #include "conformance/list.h"
 
-#define SCHEMA "halcyon.conform/1"
 /* A verdict takes some 500 bytes; ten thousand cases on a hundred devices. */
 #define FILE_MAX   ((size_t)512 << 20)
 #define DEVICE_MAX 63
@@ -94,36 +94,6 @@ int conf_path_within(const char *dir, const char *path,
     return st;
 }
 
-/* ---- fields -------------------------------------------------------------- */
-
-/* The only item of that name; NULL when there is none, or two. */
-static cJSON *field(const cJSON *object, const char *key)
-{
-    cJSON *found = NULL, *item;
-
-    cJSON_ArrayForEach(item, object)
-    {
-        if (!item->string || strcmp(item->string, key))
-            continue;
-        if (found)
-            return NULL;
-        found = item;
-    }
-    return found;
-}
-
-/* A whole number from 0 to `most`; -1 when it is none. */
-static double number_of(const cJSON *object, const char *key, double most)
-{
-    const cJSON *item = field(object, key);
-
-    return cJSON_IsNumber(item) && item->valuedouble >= 0 &&
-                   item->valuedouble <= most &&
-                   floor(item->valuedouble) == item->valuedouble
-               ? item->valuedouble
-               : -1;
-}
-
 static int by_place(const void *a, const void *b)
 {
     const struct conf_past *x = a, *y = b;
@@ -150,8 +120,9 @@ static int take_case(struct conf_results *r, cJSON *item,
     const char *name = conf_json_text(item, "name"),
                *device = conf_json_text(item, "device");
     const char *verdict = conf_json_text(item, "verdict");
-    const cJSON *ms = field(item, "ms");
+    const cJSON *ms = conf_json_field(item, "ms");
     struct conf_past *p = &r->at[r->n];
+    char why[CONF_RESULTS_WHY];
 
     if (!is_name(name, CONF_NAME_MAX) || !is_name(device, DEVICE_MAX))
         return conf_json_refuse(
@@ -165,6 +136,14 @@ static int take_case(struct conf_results *r, cJSON *item,
         !isfinite(ms->valuedouble))
         return conf_json_refuse(error, "%.200s: %.63s %.160s: ms is no time",
                                 r->path, device, name);
+    if (conf_json_whole(item, "seed", 0x1p53) != (double)r->seed)
+        return conf_json_refuse(
+            error, "%.200s: %.63s %.160s: seed is not the %llu of the run",
+            r->path, device, name, (unsigned long long)r->seed);
+    if (conf_results_verdict(p->verdict, conf_json_text(item, "message"),
+                             conf_json_field(item, "metrics"), why))
+        return conf_json_refuse(error, "%.150s: %.63s %.120s: %s", r->path,
+                                device, name, why);
     p->device = device;
     p->name = name;
     p->ms = ms->valuedouble;
@@ -175,7 +154,7 @@ static int take_case(struct conf_results *r, cJSON *item,
 
 static int take_cases(struct conf_results *r, char error[CONF_RESULTS_ERROR])
 {
-    cJSON *cases = field(r->root, "cases"), *item;
+    cJSON *cases = conf_json_field(r->root, "cases"), *item;
     int n = cJSON_GetArraySize(cases);
 
     if (!cJSON_IsArray(cases) || n < 1)
@@ -232,164 +211,21 @@ static int take_left_out(struct conf_results *r, char error[CONF_RESULTS_ERROR])
     return 0;
 }
 
-/* ---- what is said of them ------------------------------------------------ */
-
-/* The counts of one device against its cases. */
-static int check_counts(const struct conf_results *r, const char *device,
-                        const cJSON *counts,
-                        const unsigned of[CONF_VERDICT_COUNT],
-                        char error[CONF_RESULTS_ERROR])
-{
-    unsigned sum = 0;
-
-    for (int v = 0; v < CONF_VERDICT_COUNT; v++) {
-        const char *name = conf_verdict_name((enum conf_verdict)v);
-
-        sum += of[v];
-        if (number_of(counts, name, 1e9) != of[v])
-            return conf_json_refuse(
-                error,
-                "%.200s: summary of %.63s: %s is not the %u that "
-                "cases hold",
-                r->path, device, name, of[v]);
-    }
-    if (number_of(counts, "planned", 1e9) != sum)
-        return conf_json_refuse(error,
-                                "%.200s: summary of %.63s: planned is not %u",
-                                r->path, device, sum);
-    return 0;
-}
-
-/* The counts stand in the report twice: by device name, and in the list of
- * devices. */
-static int check_device(const struct conf_results *r, const char *device,
-                        const unsigned of[CONF_VERDICT_COUNT],
-                        char error[CONF_RESULTS_ERROR])
-{
-    const cJSON *item;
-    int found = 0;
-
-    if (check_counts(r, device, field(field(r->root, "summary"), device), of,
-                     error))
-        return -1;
-    cJSON_ArrayForEach(item, field(r->root, "devices"))
-    {
-        const char *name = conf_json_text(item, "name");
-
-        if (!name || strcmp(name, device))
-            continue;
-        found++;
-        if (check_counts(r, device, field(item, "summary"), of, error))
-            return -1;
-    }
-    return found == 1
-               ? 0
-               : conf_json_refuse(error,
-                                  "%.200s: devices: %.63s is there %d times",
-                                  r->path, device, found);
-}
-
-static int check_summary(const struct conf_results *r,
-                         char error[CONF_RESULTS_ERROR])
-{
-    int n_devices = 0, bad = 0, unrun = 0, want;
-
-    for (size_t i = 0, k; i < r->n; i = k) {
-        unsigned of[CONF_VERDICT_COUNT] = { 0 };
-
-        for (k = i; k < r->n && !strcmp(r->at[i].device, r->at[k].device);
-             k++) {
-            of[r->at[k].verdict]++;
-            bad |= !conf_verdict_ok(r->at[k].verdict);
-            unrun |= r->at[k].verdict == CONF_MISSING ||
-                     r->at[k].verdict == CONF_SKIPPED;
-        }
-        if (check_device(r, r->at[i].device, of, error))
-            return -1;
-        n_devices++;
-    }
-    if (cJSON_GetArraySize(field(r->root, "summary")) != n_devices ||
-        cJSON_GetArraySize(field(r->root, "devices")) != n_devices)
-        return conf_json_refuse(
-            error,
-            "%.300s: devices and summary do not list the %d "
-            "devices of cases",
-            r->path, n_devices);
-    if (number_of(r->root, "planned", 1e9) != (double)r->n)
-        return conf_json_refuse(error, "%.300s: planned is not %zu", r->path,
-                                r->n);
-    /* An internal error makes a run of good verdicts incomplete. */
-    want = unrun ? 3 : bad ? 1 : 0;
-    if (r->exit_status != want && r->exit_status != 3)
-        return conf_json_refuse(
-            error, "%.300s: exit_status %d contradicts the verdicts (%d)",
-            r->path, r->exit_status, want);
-    return 0;
-}
-
-static int check_head(struct conf_results *r, char error[CONF_RESULTS_ERROR])
-{
-    static const char *const results[] = { "conformant", "not conformant",
-                                           "usage", "incomplete" };
-    const char *schema = conf_json_text(r->root, "schema");
-    const char *result = conf_json_text(r->root, "result");
-    const cJSON *plan = cJSON_GetObjectItemCaseSensitive(r->root, "plan");
-    double status = number_of(r->root, "exit_status", 3);
-    double seed = number_of(r->root, "seed", 0x1p53);
-
-    if (!schema || strcmp(schema, SCHEMA))
-        return conf_json_refuse(error, "%.200s: schema: want %s, got '%.60s'",
-                                r->path, SCHEMA, schema ? schema : "");
-    if (cJSON_GetObjectItemCaseSensitive(r->root, "mutant"))
-        return conf_json_refuse(
-            error, "%.200s: a fault was planted in that run", r->path);
-    if (status < 0 || !result || strcmp(result, results[(int)status]))
-        return conf_json_refuse(
-            error, "%.300s: result and exit_status do not agree", r->path);
-    if (seed < 0)
-        return conf_json_refuse(error, "%.300s: seed: no number below 2^53",
-                                r->path);
-    r->exit_status = (int)status;
-    r->seed = (uint64_t)seed;
-    r->plan_hash = "";
-    if (plan) {
-        const char *hash = conf_json_text(plan, "hash");
-        double n = number_of(plan, "cases", 1e9);
-
-        if (!hash || strlen(hash) != 32 || n < 1)
-            return conf_json_refuse(error, "%.300s: plan: no hash, or no cases",
-                                    r->path);
-        r->plan_hash = hash;
-        r->plan_cases = (size_t)n;
-    }
-    return 0;
-}
-
 int conf_results_parse(struct conf_results *r, const char *path,
                        const char *text, size_t size,
                        char error[CONF_RESULTS_ERROR])
 {
-    const char *end = NULL;
-
     memset(r, 0, sizeof *r);
     r->path = strdup(path);
     if (!r->path)
         return conf_json_refuse(error, "out of memory");
-    r->root = cJSON_ParseWithLengthOpts(text, size, &end, 0);
-    if (!cJSON_IsObject(r->root))
-        return conf_json_refuse(error, "%.300s: no JSON from byte %zu on", path,
-                                end ? (size_t)(end - text) : 0);
-    for (; end < text + size && *end; end++)
-        if (!strchr(" \t\r\n", *end))
-            return conf_json_refuse(error, "%.300s: more than one JSON value",
-                                    path);
-    if (end < text + size)
-        return conf_json_refuse(error, "%.300s: a byte of zero in the text",
-                                path);
-    if (check_head(r, error) || take_cases(r, error) ||
-        take_left_out(r, error) || check_summary(r, error))
+    r->root = conf_json_parse(path, text, size, error);
+    if (!r->root)
         return -1;
-    return 0;
+    return conf_results_head(r, error) || take_cases(r, error) ||
+                   take_left_out(r, error) || conf_results_sums(r, error)
+               ? -1
+               : 0;
 }
 
 int conf_results_read(struct conf_results *r, const char *path,
@@ -463,9 +299,6 @@ int conf_results_whole(const struct conf_results *r,
     const char **names;
     int st = 0;
 
-    if (!r->plan_hash[0])
-        return conf_json_refuse(error, "%.300s: it does not tell its plan",
-                                r->path);
     names = calloc(r->n + r->n_left_out + 1, sizeof *names);
     if (!names)
         return conf_json_refuse(error, "%.300s: out of memory", r->path);

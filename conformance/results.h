@@ -27,15 +27,17 @@ struct conf_results {
     size_t n;
     struct conf_past *left_out; /* the same; no verdict */
     size_t n_left_out;
-    const char *plan_hash; /* "" in reports of before there was one */
+    const char *plan_hash;
     size_t plan_cases;
+    int shard, shards; /* shards 0: it is of the whole plan */
+    size_t n_expect;   /* files of expectations */
     int exit_status;
     uint64_t seed;
 };
 
 /* Reads and checks: the schema, that every number agrees with the cases, that
- * no case has two verdicts.  0, or -1 and `error` with file and key; release
- * it in either case. */
+ * no case has two verdicts, that none is missing but those of other shards.
+ * 0, or -1 and `error` with file and key; release it in either case. */
 int conf_results_read(struct conf_results *r, const char *path,
                       char error[CONF_RESULTS_ERROR]);
 /* The same of a text; the fuzzer's entry. */
@@ -51,6 +53,24 @@ const struct conf_past *conf_results_find(const struct conf_results *r,
  * for each case of the plan. */
 int conf_results_whole(const struct conf_results *r,
                        char error[CONF_RESULTS_ERROR]);
+
+/* ---- results_check.c ----------------------------------------------------- */
+
+#define CONF_RESULTS_WHY 160
+
+/* What stands before the cases, and after them what is said of them: 0, or -1
+ * and `error`. */
+int conf_results_head(struct conf_results *r, char error[CONF_RESULTS_ERROR]);
+int conf_results_sums(const struct conf_results *r,
+                      char error[CONF_RESULTS_ERROR]);
+/* Whether a verdict has what it needs: 0, or -1 and a sentence that begins with
+ * the key.  `metrics`: an object, or NULL. */
+int conf_results_verdict(enum conf_verdict verdict, const char *message,
+                         const cJSON *metrics, char why[CONF_RESULTS_WHY]);
+/* 1 for what only an entry of a file of expectations makes of a case. */
+int conf_results_excused(enum conf_verdict verdict);
+
+/* ---- files --------------------------------------------------------------- */
 
 /* The whole of a file of at most `most` bytes, NUL-terminated; NULL and a
  * sentence. */

@@ -194,6 +194,7 @@ struct conf_run {
     double start_ms, wall_ms;
     int interrupted; /* by this signal */
     unsigned internal_errors;
+    struct cJSON *origin;      /* origin.h; NULL: nobody asks */
     const char *outer_devices; /* HALCYON_DEVICES as the user set it, or "" */
     char started[32];          /* ISO 8601, UTC */
 };
@@ -232,6 +233,9 @@ void conf_settle_expected(const struct conf_run *run,
 /* Takes what the journal of --resume holds into the results and opens it for
  * more.  0, or -1 and a line on stderr. */
 int conf_journal_open(struct conf_run *run);
+/* The journal's first line: what else must be equal for its verdicts to be this
+ * run's. */
+struct cJSON *conf_journal_head(const struct conf_run *run);
 void conf_journal_add(struct conf_run *run, const struct conf_target *t,
                       size_t index);
 /* Takes the text of a journal into the results; *out_good: the bytes of its

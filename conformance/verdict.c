@@ -42,3 +42,12 @@ unsigned conf_counts_total(const struct conf_counts *counts)
         total += counts->of[i];
     return total;
 }
+
+int conf_counts_prove(const struct conf_counts *counts)
+{
+    for (int i = 0; i < CONF_VERDICT_COUNT; i++)
+        if (counts->of[i] &&
+            (i == CONF_PASS || !conf_verdict_ok((enum conf_verdict)i)))
+            return 1;
+    return 0;
+}

@@ -18,5 +18,8 @@ struct conf_counts {
     unsigned planned;
 };
 unsigned conf_counts_total(const struct conf_counts *counts);
+/* 1 if they show something of the device: that a case passed, or that one is
+ * not ok.  Excuses alone show nothing. */
+int conf_counts_prove(const struct conf_counts *counts);
 
 #endif

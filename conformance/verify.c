@@ -45,6 +45,8 @@ static int check_file(const char *dir, const cJSON *entry,
     if (strcmp(hash, conf_json_text(entry, "sha256")))
         return conf_json_refuse(
             error, "%.300s: it was edited: its SHA-256 is another", path);
+    if (conf_json_whole(entry, "bytes", 0x1p53) != (double)size)
+        return conf_json_refuse(error, "%.300s: bytes: it has %zu", path, size);
     return 0;
 }
 
@@ -70,6 +72,73 @@ static int check_strays(const char *dir, const cJSON *files,
     return st;
 }
 
+/* What a manifest must tell of where the verdicts come from. */
+static int check_told(const char *dir, const cJSON *manifest,
+                      char error[CONF_RESULTS_ERROR])
+{
+    static const struct {
+        const char *object, *key;
+        int is_hash;
+    } texts[] = {
+        { "host", "system", 0 },    { "host", "release", 0 },
+        { "host", "machine", 0 },   { "program", "version", 0 },
+        { "program", "sha256", 1 }, { "program", "stock_kernels_sha256", 1 },
+    };
+    const cJSON *golden = conf_json_field(manifest, "golden"), *pack;
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const cJSON *in = conf_json_field(manifest, texts[i].object);
+        const cJSON *item = conf_json_field(in, texts[i].key);
+
+        if (!cJSON_IsObject(in))
+            return conf_json_refuse(error, "%.200s: manifest: %s is missing",
+                                    dir, texts[i].object);
+        if (texts[i].is_hash ? !conf_json_is_hash(item)
+                             : !*conf_json_text(in, texts[i].key))
+            return conf_json_refuse(error, "%.200s: manifest: %s.%s is missing",
+                                    dir, texts[i].object, texts[i].key);
+    }
+    if (!cJSON_IsArray(golden))
+        return conf_json_refuse(error, "%.200s: manifest: golden is missing",
+                                dir);
+    cJSON_ArrayForEach(pack, golden)
+    {
+        if (!conf_json_is_hash(conf_json_field(pack, "sha256")))
+            return conf_json_refuse(
+                error, "%.200s: manifest: golden: a pack without sha256", dir);
+    }
+    return 0;
+}
+
+/* The files of expectations are those that the verdicts were made with. */
+static int check_expect(const char *dir, const cJSON *files,
+                        const struct conf_results *r,
+                        char error[CONF_RESULTS_ERROR])
+{
+    const cJSON *hash, *entry;
+    size_t n = 0, there = 0;
+
+    cJSON_ArrayForEach(hash, conf_json_field(r->root, "expect"))
+    {
+        char name[40];
+
+        snprintf(name, sizeof name, "expect-%zu.txt", ++n);
+        if (strcmp(conf_json_text(conf_json_field(files, name), "sha256"),
+                   cJSON_GetStringValue(hash)))
+            return conf_json_refuse(
+                error, "%.200s: files: %s is not the one of the run", dir,
+                name);
+    }
+    cJSON_ArrayForEach(entry, files) there +=
+        !strncmp(entry->string, "expect-", 7);
+    return there == n ? 0
+                      : conf_json_refuse(
+                            error,
+                            "%.200s: files: %zu of expectations, in the result "
+                            "%zu",
+                            dir, there, n);
+}
+
 /* Manifest and result tell of the same run. */
 static int check_kin(const char *dir, const cJSON *manifest,
                      const struct conf_results *r,
@@ -78,8 +147,16 @@ static int check_kin(const char *dir, const cJSON *manifest,
     const cJSON *mine = cJSON_GetObjectItemCaseSensitive(manifest, "devices");
     const cJSON *theirs = cJSON_GetObjectItemCaseSensitive(r->root, "devices");
     const cJSON *seed = cJSON_GetObjectItemCaseSensitive(manifest, "seed");
+    static const char *const keys[] = { "program", "golden" };
+    struct conf_json_gap gap;
     int n = cJSON_GetArraySize(mine);
 
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (conf_json_differs(conf_json_field(manifest, keys[i]),
+                              conf_json_field(r->root, keys[i]), keys[i], &gap))
+            return conf_json_refuse(
+                error, "%.100s: %s is %s in the manifest and %s in the result",
+                dir, gap.key, gap.a, gap.b);
     if (strcmp(conf_json_text(manifest, "plan_hash"), r->plan_hash))
         return conf_json_refuse(
             error, "%.200s: manifest and result are of two plans", dir);
@@ -142,6 +219,8 @@ static int check_all(const char *dir, const cJSON *manifest,
     if (!cJSON_GetObjectItemCaseSensitive(files, CONF_PACKAGE_RESULT))
         return conf_json_refuse(error, "%.200s: files: no " CONF_PACKAGE_RESULT,
                                 dir);
+    if (check_told(dir, manifest, error))
+        return -1;
     cJSON_ArrayForEach(entry, files)
     {
         if (check_file(dir, entry, error))
@@ -154,6 +233,7 @@ static int check_all(const char *dir, const cJSON *manifest,
         conf_results_whole(result, error))
         return -1;
     return check_kin(dir, manifest, result, error) ||
+                   check_expect(dir, files, result, error) ||
                    check_counts(dir, result, error)
                ? -1
                : 0;
@@ -176,10 +256,10 @@ int conf_package_check(const char *dir, struct conf_results *result,
     if (!text)
         return -1;
     SHA256Data((const uint8_t *)text, size, seal);
-    manifest = cJSON_ParseWithLength(text, size);
+    manifest = conf_json_parse(path, text, size, error);
     free(text);
     if (!manifest)
-        return conf_json_refuse(error, "%.300s: no JSON", path);
+        return -1;
     st = check_all(dir, manifest, result, error);
     cJSON_Delete(manifest);
     return st;

@@ -76,10 +76,11 @@ static inline cJSON *read_json(const char *path)
     return json;
 }
 
-/* Starts it; *out_fd: what it prints. */
-static inline pid_t run_start(const char *const *args, int *out_fd)
+/* Starts a program; *out_fd: what it prints. */
+static inline pid_t start_program(const char *path, const char *const *args,
+                                  int *out_fd)
 {
-    const char *argv[64] = { "/proc/self/exe" };
+    const char *argv[64] = { path };
     int fds[2];
     size_t n = 1;
     pid_t pid;
@@ -101,6 +102,12 @@ static inline pid_t run_start(const char *const *args, int *out_fd)
     return pid;
 }
 
+/* This program. */
+static inline pid_t run_start(const char *const *args, int *out_fd)
+{
+    return start_program("/proc/self/exe", args, out_fd);
+}
+
 static inline struct outcome run_end(pid_t pid, int fd)
 {
     struct outcome o = { .out = calloc(1, 1 << 20) };
@@ -120,6 +127,14 @@ static inline struct outcome run_args(const char *const *args)
 {
     int fd;
     pid_t pid = run_start(args, &fd);
+
+    return run_end(pid, fd);
+}
+static inline struct outcome run_program(const char *path,
+                                         const char *const *args)
+{
+    int fd;
+    pid_t pid = start_program(path, args, &fd);
 
     return run_end(pid, fd);
 }

@@ -280,6 +280,28 @@ static void links(void **state)
     golden_pack_close(p);
 }
 
+/* A pack's hash is of its index and of every byte of its files. */
+static void hashes(void **state)
+{
+    static const char index[] = "[" CASE("a", "Add", FILE_, X) "]";
+    char a[GOLDEN_HASH], b[GOLDEN_HASH], error[GOLDEN_ERROR] = "";
+
+    (void)state;
+    assert_int_equal(golden_hash(pack("hash0", index, 4), a, error), 0);
+    assert_int_equal(strlen(a), 64);
+    assert_int_equal(golden_hash(pack("hash1", index, 4), b, error), 0);
+    assert_string_equal(a, b); /* wherever it lies */
+    assert_int_equal(golden_hash(pack("hash2", index, 5), b, error), 0);
+    assert_string_not_equal(a, b);
+    assert_int_equal(
+        golden_hash(pack("hash3", "[" CASE("a", "Add", FILE_, X) " ]", 4), b,
+                    error),
+        0);
+    assert_string_not_equal(a, b);
+    assert_int_equal(golden_hash("/nowhere", b, error), -1);
+    assert_non_null(strstr(error, "/nowhere"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +310,7 @@ int main(void)
         cmocka_unit_test(unknown_operation),
         cmocka_unit_test(damaged),
         cmocka_unit_test(links),
+        cmocka_unit_test(hashes),
     };
 
     return cmocka_run_group_tests(tests, make_root, remove_root);

@@ -31,6 +31,7 @@ static const struct conf_case cases[] = {
     { "pack.b", maybe, "b", .levels = "core" },
     { "pack.c", maybe, "c", .levels = "core" },
     { "pack.lacks", lacks, .levels = "core" },
+    { "pack.lacks.too", lacks, .levels = "core" },
     { 0 },
 };
 
@@ -49,13 +50,18 @@ static void pack(const char *name, const char *glob, int status)
         status, "");
 }
 
-static void fresh_copy(void)
+static void fresh_copy_of(const char *name)
 {
     char command[512];
 
     snprintf(command, sizeof command, "rm -rf %s; cp -R %s %s", in_dir("copy"),
-             in_dir("good"), in_dir("copy"));
+             in_dir(name), in_dir("copy"));
     assert_int_equal(system(command), 0);
+}
+
+static void fresh_copy(void)
+{
+    fresh_copy_of("good");
 }
 
 /* Puts `to` for the first `from` of a file. */
@@ -75,24 +81,34 @@ static void edit(const char *name, const char *from, const char *to)
     free(text);
 }
 
-/* Makes the manifest fit the edited result, as a forger would. */
-static void reseal(void)
+/* Makes the manifest fit an edited file, as a forger would. */
+static void reseal_file(const char *name)
 {
     char hash[SHA256_DIGEST_STRING_LENGTH], path[200];
-    char *text = read_text(in_dir("copy/result.json")), *manifest;
+    char *text, *manifest;
     cJSON *root, *entry;
+    size_t size;
 
-    SHA256Data((const uint8_t *)text, strlen(text), hash);
+    snprintf(path, sizeof path, "%s/copy/%s", run_dir, name);
+    text = read_text(path);
+    assert_non_null(text);
+    size = strlen(text);
+    SHA256Data((const uint8_t *)text, size, hash);
     free(text);
     root = read_json(in_dir("copy/manifest.json"));
-    entry =
-        cJSON_GetObjectItem(cJSON_GetObjectItem(root, "files"), "result.json");
+    entry = cJSON_GetObjectItem(cJSON_GetObjectItem(root, "files"), name);
     cJSON_ReplaceItemInObject(entry, "sha256", cJSON_CreateString(hash));
+    cJSON_ReplaceItemInObject(entry, "bytes", cJSON_CreateNumber((double)size));
     manifest = cJSON_Print(root);
     snprintf(path, sizeof path, "%s", in_dir("copy/manifest.json"));
     write_text(path, manifest);
     cJSON_free(manifest);
     cJSON_Delete(root);
+}
+
+static void reseal(void)
+{
+    reseal_file("result.json");
 }
 
 #define VERIFY(name) RUN("verify", in_dir(name))
@@ -125,7 +141,7 @@ static void a_good_package(void **state)
     o = VERIFY("good");
     assert_int_equal(o.status, 0);
     assert_int_equal(
-        sscanf(o.out, "good: conformant, 4 cases; seal %64s", seal), 1);
+        sscanf(o.out, "good: conformant, 5 cases; seal %64s", seal), 1);
     free(o.out);
     must(RUN("verify", "--seal", seal, in_dir("good")), 0, "good");
     seal[5] = seal[5] == '0' ? '1' : '0';
@@ -141,16 +157,18 @@ static void edits_are_refused(void **state)
 {
     (void)state;
     fresh_copy();
-    edit("copy/result.json", "\"pass\"", "\"fail\"");
+    edit("copy/result.json", "\"pass\":\t3", "\"pass\":\t2");
     must(VERIFY("copy"), 1, "result.json: it was edited");
     reseal();
-    /* The first is a key of the devices' own counts. */
     must(VERIFY("copy"), 1, "summary of cpu:0: pass is not the 3");
     fresh_copy();
-    edit("copy/result.json", "\"verdict\":\t\"pass\"",
-         "\"verdict\":\t\"unsupported\"");
+    edit("copy/result.json", "\"verdict\":\t\"unsupported\"",
+         "\"verdict\":\t\"pass\"");
     reseal();
-    must(VERIFY("copy"), 1, "summary of cpu:0: pass is not the 2");
+    must(VERIFY("copy"), 1, "summary of cpu:0: pass is not the 4");
+    fresh_copy();
+    edit("copy/manifest.json", "\"bytes\":\t", "\"bytes\":\t1");
+    must(VERIFY("copy"), 1, "result.json: bytes: it has ");
     fresh_copy();
     edit("copy/report.html", "Halcyon", "Falcyon");
     must(VERIFY("copy"), 1, "report.html: it was edited");
@@ -185,10 +203,10 @@ static void gaps_are_refused(void **state)
     fresh_copy();
     root = read_json(in_dir("copy/result.json"));
     cJSON_DeleteItemFromArray(cJSON_GetObjectItem(root, "cases"), 0);
-    cJSON_SetNumberValue(cJSON_GetObjectItem(root, "planned"), 3);
+    cJSON_SetNumberValue(cJSON_GetObjectItem(root, "planned"), 4);
     counts = cJSON_GetObjectItem(cJSON_GetObjectItem(root, "summary"), "cpu:0");
     for (int i = 0; i < 2; i++) {
-        cJSON_SetNumberValue(cJSON_GetObjectItem(counts, "planned"), 3);
+        cJSON_SetNumberValue(cJSON_GetObjectItem(counts, "planned"), 4);
         cJSON_SetNumberValue(cJSON_GetObjectItem(counts, "pass"), 2);
         counts = cJSON_GetObjectItem(
             cJSON_GetArrayItem(cJSON_GetObjectItem(root, "devices"), 0),
@@ -199,10 +217,10 @@ static void gaps_are_refused(void **state)
     write_text(path, text);
     cJSON_free(text);
     reseal();
-    must(VERIFY("copy"), 1, "cpu:0 has 3 of the plan's 4 cases");
+    must(VERIFY("copy"), 1, "cpu:0 has 4 of the plan's 5 cases");
     /* The plan's number too: then its hash. */
     cJSON_SetNumberValue(
-        cJSON_GetObjectItem(cJSON_GetObjectItem(root, "plan"), "cases"), 3);
+        cJSON_GetObjectItem(cJSON_GetObjectItem(root, "plan"), "cases"), 4);
     text = cJSON_Print(root);
     write_text(path, text);
     cJSON_free(text);
@@ -211,11 +229,119 @@ static void gaps_are_refused(void **state)
     must(VERIFY("copy"), 1, "the cases of cpu:0 are not the plan's");
 }
 
+/* Excuses alone are no conformance: the run says what verify says. */
 static void nothing_proves_nothing(void **state)
 {
+    char *text;
+
     (void)state;
-    pack("none", "pack.lacks", CONF_EXIT_OK);
+    pack("none", "pack.lacks", CONF_EXIT_UNRUN);
     must(VERIFY("none"), 1, "nothing passed on cpu:0");
+    text = read_text(in_dir("none/report.tap"));
+    assert_non_null(strstr(text, "\nnot ok 1 - cpu:0\n"));
+    free(text);
+    /* The report cannot say so either. */
+    fresh_copy_of("none");
+    edit("copy/result.json", "incomplete", "conformant");
+    edit("copy/result.json", "\"exit_status\":\t3", "\"exit_status\":\t0");
+    reseal();
+    must(VERIFY("copy"), 1, "exit_status 0 contradicts the verdicts (3)");
+    must(CONFORM("--device", "cpu:0", "--case", "pack.lacks"), CONF_EXIT_UNRUN,
+         "nothing passed on cpu:0: that proves nothing");
+    /* A failure is something to show. */
+    setenv("TEST_BREAK", "a", 1);
+    must(CONFORM("--device", "cpu:0", "--case", "pack.a", "--case",
+                 "pack.lacks"),
+         CONF_EXIT_NOT, "NOT conformant: 1 of 2");
+    /* Waived, it is none. */
+    write_text(in_dir("waive"), "waive pack.a * by=J.Doe on=2020-01-01 "
+                                "until=2999-01-01 soon\n");
+    must(CONFORM("--device", "cpu:0", "--case", "pack.a", "--case",
+                 "pack.lacks", "--expect", in_dir("waive")),
+         CONF_EXIT_UNRUN, "nothing passed on cpu:0");
+    unsetenv("TEST_BREAK");
+    /* A shard is but a part; what is joined is asked. */
+    must(CONFORM("--device", "cpu:0", "--case", "pack.lacks", "--case",
+                 "pack.a", "--shard", "2/2", "--json", in_dir("2.json")),
+         CONF_EXIT_OK, "conformant: 1 case on");
+    must(CONFORM("--device", "cpu:0", "--case", "pack.lacks", "--case",
+                 "pack.a", "--shard", "1/2", "--json", in_dir("1.json")),
+         CONF_EXIT_OK, "conformant: 1 case on");
+    must(RUN("merge", in_dir("1.json"), in_dir("2.json")), CONF_EXIT_OK,
+         "\"conformant\"");
+    must(CONFORM("--device", "cpu:0", "--case", "pack.lack*", "--shard", "1/2",
+                 "--json", in_dir("1.json")),
+         CONF_EXIT_OK, "conformant: 1 case on");
+    must(CONFORM("--device", "cpu:0", "--case", "pack.lack*", "--shard", "2/2",
+                 "--json", in_dir("2.json")),
+         CONF_EXIT_OK, "conformant: 1 case on");
+    must(RUN("merge", in_dir("1.json"), in_dir("2.json")), CONF_EXIT_UNRUN,
+         "\"incomplete\"");
+}
+
+/* Where the verdicts come from, in the manifest and as in the result. */
+static void origins_are_told(void **state)
+{
+    static const char *const keys[][2] = {
+        { "program", NULL },      { "host", NULL },
+        { "golden", NULL },       { "program", "stock_kernels_sha256" },
+        { "program", "version" }, { "host", "release" },
+    };
+    char path[160];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s", in_dir("copy/manifest.json"));
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        cJSON *root = read_json(in_dir("good/manifest.json"));
+        char words[80], *text;
+
+        if (keys[i][1])
+            cJSON_DeleteItemFromObject(cJSON_GetObjectItem(root, keys[i][0]),
+                                       keys[i][1]);
+        else
+            cJSON_DeleteItemFromObject(root, keys[i][0]);
+        snprintf(words, sizeof words, "manifest: %s%s%s is missing", keys[i][0],
+                 keys[i][1] ? "." : "", keys[i][1] ? keys[i][1] : "");
+        text = cJSON_Print(root);
+        fresh_copy();
+        write_text(path, text);
+        must(VERIFY("copy"), 1, words);
+        cJSON_free(text);
+        cJSON_Delete(root);
+    }
+    fresh_copy();
+    edit("copy/manifest.json", "\"stock_kernels_sha256\":\t\"",
+         "\"stock_kernels_sha256\":\t\"0123456789abcdef0123456789abcdef"
+         "0123456789abcdef0123456789abcdef\",\"was\":\"");
+    must(VERIFY("copy"), 1,
+         "program.stock_kernels_sha256 is "
+         "'0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef' "
+         "in the manifest and '");
+    fresh_copy();
+    edit("copy/manifest.json", "\"sha256\"", "\"sha256\":\"\",\"sha256\"");
+    must(VERIFY("copy"), 1, "manifest.json: program.sha256 is there twice");
+}
+
+/* The package holds the expectations that its verdicts were made with. */
+static void expectations_are_kept(void **state)
+{
+    (void)state;
+    write_text(in_dir("known"), "xfail pack.b * a bug\n");
+    setenv("TEST_BREAK", "b", 1);
+    must(CONFORM("--device", "cpu:0", "--case", "pack.*", "--expect",
+                 in_dir("known"), "--package", in_dir("known.pack")),
+         CONF_EXIT_OK, "conformant");
+    unsetenv("TEST_BREAK");
+    must(VERIFY("known.pack"), 0, "good");
+    fresh_copy_of("known.pack");
+    edit("copy/expect-1.txt", "a bug", "a feature");
+    reseal_file("expect-1.txt");
+    must(VERIFY("copy"), 1, "expect-1.txt is not the one of the run");
+    fresh_copy_of("known.pack");
+    assert_int_equal(
+        rename(in_dir("copy/expect-1.txt"), in_dir("copy/expect-2.txt")), 0);
+    edit("copy/manifest.json", "expect-1.txt", "expect-2.txt");
+    must(VERIFY("copy"), 1, "expect-1.txt is not the one of the run");
 }
 
 /* A file of a package is in the package, whatever the link says. */
@@ -251,7 +377,7 @@ static void compares(void **state)
     must(RUN("compare", in_dir("good"), in_dir("less")), CONF_EXIT_NOT,
          "gone    cpu:0 pack.c: was pass");
     must(RUN("compare", in_dir("less"), in_dir("good/result.json")),
-         CONF_EXIT_OK, "2 new");
+         CONF_EXIT_OK, "3 new");
     setenv("TEST_ERROR", "0.9", 1);
     pack("coarse", "pack.*", CONF_EXIT_OK);
     unsetenv("TEST_ERROR");
@@ -333,6 +459,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(edits_are_refused),
         cmocka_unit_test(gaps_are_refused),
         cmocka_unit_test(nothing_proves_nothing),
+        cmocka_unit_test(origins_are_told),
+        cmocka_unit_test(expectations_are_kept),
         cmocka_unit_test(links_out_are_refused),
         cmocka_unit_test(compares),
         cmocka_unit_test(quiet_on_a_terminal),
@@ -345,6 +473,8 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && !strcmp(argv[1], "verify"))
         return conf_verify_command(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "merge"))
+        return conf_merge_command(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "compare"))
         return conf_compare_command(argc - 1, argv + 1);
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <xxhash.h>
 
 #include "conformance/results.h"
 
@@ -173,6 +174,148 @@ static void other_runs_are_refused(void **state)
     fclose(f);
 }
 
+/* The sentence names what differs, and both values. */
+static void resume_refused(const char *const *more, const char *words)
+{
+    const char *args[32] = { "conform", SOME, "--resume", in_dir("journal") };
+    size_t n = 0;
+
+    while (args[n])
+        n++;
+    while (*more)
+        args[n++] = *more++;
+    must(run_args(args), CONF_EXIT_UNRUN, words);
+}
+
+/* A journal with a planted fault is of no use without it, and the other way. */
+static void planted_faults_are_no_verdicts(void **state)
+{
+    static const char *const planted[] = { "--mutant", "kernel.add_subtracts",
+                                           NULL };
+
+    (void)state;
+    resume_refused(planted, "journal.jsonl:1: a fault was planted, or is: "
+                            "mutant is nothing there, "
+                            "'kernel.add_subtracts' here");
+    must(CONFORM("--device", "cpu:0", "--case", "kernel.argmax.f32.n1[5-7]",
+                 "--mutant", "kernel.add_subtracts", "--resume",
+                 in_dir("planted")),
+         CONF_EXIT_OK, "conformant");
+    must(CONFORM("--device", "cpu:0", "--case", "kernel.argmax.f32.n1[5-7]",
+                 "--resume", in_dir("planted"), "--package",
+                 in_dir("planted.pack")),
+         CONF_EXIT_UNRUN,
+         "mutant is 'kernel.add_subtracts' there, nothing here");
+}
+
+static void other_surroundings_are_refused(void **state)
+{
+    static const char *const none[] = { NULL };
+    static const struct {
+        const char *name, *value;
+    } set[] = {
+        { "HALCYON_VARIANT", "cpu.base" },
+        { "HALCYON_KERNEL", "gemm:native" },
+        { "HALCYON_CPU_ISA", "base" },
+        { "HALCYON_CPU_THREADS", "1" },
+        { "LP_NATIVE_VECTOR_WIDTH", "128" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof set / sizeof *set; i++) {
+        char words[128];
+
+        if (getenv(set[i].name))
+            continue; /* in force for all of this test */
+        setenv(set[i].name, set[i].value, 1);
+        snprintf(words, sizeof words,
+                 "it is of another environment: environment.%s is nothing "
+                 "there, '%s' here",
+                 set[i].name, set[i].value);
+        resume_refused(none, words);
+        unsetenv(set[i].name);
+    }
+    /* Where a cache lies is no matter. */
+    setenv("HALCYON_SHARED_GOLDEN", "/elsewhere", 1);
+    must(CONFORM(SOME, "--resume", in_dir("journal")), CONF_EXIT_OK,
+         "verdicts from");
+}
+
+/* A program, or a pack, that is another one by a byte. */
+static void other_programs_are_refused(void **state)
+{
+    const char *args[] = { "conform", "--device",      "cpu:0",
+                           "--case",  "golden.edge.*", "--golden",
+                           NULL,      "--resume",      NULL,
+                           NULL };
+    char command[640], self[200];
+    struct outcome o;
+
+    (void)state;
+    snprintf(command, sizeof command,
+             "cp /proc/%ld/exe %s && echo >>%s && cp -R conformance/golden %s",
+             (long)getpid(), in_dir("other"), in_dir("other"), in_dir("pack"));
+    assert_int_equal(system(command), 0);
+    snprintf(self, sizeof self, "%s", in_dir("other"));
+    o = run_program(self, (const char *const[]){ "conform", SOME, "--resume",
+                                                 in_dir("journal"), NULL });
+    must(o, CONF_EXIT_UNRUN, "another program wrote it: program.sha256 is '");
+    args[6] = in_dir("pack");
+    args[8] = in_dir("golden");
+    must(run_args(args), CONF_EXIT_OK, "conformant");
+    must(run_args(args), CONF_EXIT_OK, "verdicts from");
+    snprintf(command, sizeof command, "echo >>%s", in_dir("pack/index.json"));
+    assert_int_equal(system(command), 0);
+    must(run_args(args), CONF_EXIT_UNRUN,
+         "it is of other reference vectors: golden[0].sha256 is '");
+}
+
+/* Verdicts in a journal need what they need in a report. */
+static void journals_do_not_contradict(void **state)
+{
+    static const struct {
+        const char *verdict, *words;
+    } bad[] = {
+        { "\"verdict\":\"fail\",\"ms\":1,\"message\":\"\",\"metrics\":{}",
+          "journal.jsonl:2: message: fail without a reason" },
+        { "\"verdict\":\"pass\",\"ms\":1,\"message\":\"\",\"metrics\":"
+          "{\"y.of_bound\":50}",
+          "journal.jsonl:2: metrics.y.of_bound: a pass beyond its bound" },
+        { "\"verdict\":\"pass\",\"ms\":1e999,\"message\":\"\","
+          "\"metrics\":{}",
+          "journal.jsonl:2: no verdict" },
+        { "\"verdict\":\"waived\",\"ms\":1,\"message\":\"x\","
+          "\"metrics\":{}",
+          "journal.jsonl:2: verdict: waived, and nothing is expected" },
+        { "\"verdict\":\"fail\",\"verdict\":\"pass\",\"ms\":1,"
+          "\"message\":\"\",\"metrics\":{}",
+          "journal.jsonl:2: verdict is there twice" },
+    };
+    char *text = read_text(in_dir("journal/journal.jsonl"));
+
+    (void)state;
+    assert_non_null(strchr(text, '\n'));
+    strchr(text, '\n')[1] = 0;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char *line = NULL, *all = NULL;
+
+        assert_true(asprintf(&line,
+                             "{\"device\":\"cpu:0\",\"case\":"
+                             "\"kernel.add.f32.n17\",%s}",
+                             bad[i].verdict) > 0);
+        assert_true(
+            asprintf(&all, "%s%016llx %s\n", text,
+                     (unsigned long long)XXH3_64bits(line, strlen(line)),
+                     line) > 0);
+        write_text(in_dir("damaged/journal.jsonl"), all);
+        must(CONFORM(SOME, "--resume", in_dir("damaged")), CONF_EXIT_UNRUN,
+             bad[i].words);
+        free(line);
+        free(all);
+    }
+    free(text);
+}
+
 /* A run that cannot write its journal says so. */
 static void full_disk(void **state)
 {
@@ -240,6 +383,64 @@ static void gaps_and_overlaps_are_refused(void **state)
          "different plans");
     must(RUN("merge", in_dir("none.json")), CONF_EXIT_UNRUN, "none.json");
     must(RUN("merge"), CONF_EXIT_USAGE, "usage");
+}
+
+/* s2.json with `to` for the first `from`, beside the other two. */
+static void other_is_refused(const char *from, const char *to,
+                             const char *words)
+{
+    char *text = read_text(in_dir("s2.json")), *out = NULL, *at;
+
+    assert_non_null(text);
+    at = strstr(text, from);
+    assert_non_null(at);
+    assert_true(asprintf(&out, "%.*s%s%s", (int)(at - text), text, to,
+                         at + strlen(from)) > 0);
+    write_text(in_dir("s2x.json"), out);
+    must(RUN("merge", in_dir("s1.json"), in_dir("s2x.json"), in_dir("s3.json")),
+         words ? CONF_EXIT_UNRUN : CONF_EXIT_OK, words ? words : "");
+    free(out);
+    free(text);
+}
+
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
+/* Shards of one run come from one program, in one environment. */
+static void other_shards_are_refused(void **state)
+{
+    (void)state;
+    other_is_refused("", "", NULL);
+    other_is_refused("\"program\":\t{", "\"program\":{\"more\":1,",
+                     "they are of different programs: program.more is nothing "
+                     "in ");
+    other_is_refused("\"stock_kernels_sha256\":\t\"",
+                     "\"stock_kernels_sha256\":\"" ZEROS "\",\"was\":\"",
+                     "program.stock_kernels_sha256 is '");
+    other_is_refused("\"program\":\t{\n\t\t\"version\":\t\"",
+                     "\"program\":{\"version\":\"9.", "program.version is '");
+    other_is_refused("\"program\"", "\"programme\"",
+                     "program: it does not tell which one wrote it: ");
+    other_is_refused("\"golden\"", "\"silver\"",
+                     "golden: it does not tell its reference vectors");
+    other_is_refused("\"golden\":\t[{",
+                     "\"golden\":[{\"sha256\":\"" ZEROS "\"},{",
+                     "they are of different reference vectors: "
+                     "golden[0].sha256 is '");
+    other_is_refused("\"environment\":\t{",
+                     "\"environment\":{\"HALCYON_VARIANT\":\"cpu.base\",",
+                     "they are of different environments: "
+                     "environment.HALCYON_VARIANT is nothing in ");
+    other_is_refused("\"environment\":\t{",
+                     "\"environment\":{\"HALCYON_DEVICES\":\"cpu\",", NULL);
+    other_is_refused("\"environment\"", "\"surroundings\"",
+                     "environment: it does not tell it");
+    other_is_refused("\"planned\":", "\"mutant\":\"x\",\"planned\":",
+                     "a fault was planted in that run");
+    other_is_refused("\"planned\":", "\"expect\":[\"" ZEROS "\"],\"planned\":",
+                     "they are of different expectations: expect is nothing "
+                     "in ");
+    other_is_refused("\"driver\":\t\"", "\"driver\":\t\"x",
+                     "one device with two drivers: driver is '");
 }
 
 /* ---- a budget ------------------------------------------------------------ */
@@ -311,7 +512,7 @@ static void history_goes_first(void **state)
     write_text(in_dir("past.json"), text);
     must(CONFORM("--device", "cpu:0", "--case", "kernel.add.*", "--budget",
                  "1m", "--history", in_dir("past.json")),
-         CONF_EXIT_UNRUN, "summary of cpu:0: pass is not the");
+         CONF_EXIT_UNRUN, "message: fail without a reason");
     free(text);
     /* An honest one: the case runs with a fault planted, elsewhere none. */
     must(CONFORM("--device", "cpu:0", "--case", name, "--json",
@@ -348,9 +549,14 @@ int main(int argc, char **argv)
         cmocka_unit_test(kills_lose_nothing),
         cmocka_unit_test(journals_are_checked),
         cmocka_unit_test(other_runs_are_refused),
+        cmocka_unit_test(planted_faults_are_no_verdicts),
+        cmocka_unit_test(other_surroundings_are_refused),
+        cmocka_unit_test(other_programs_are_refused),
+        cmocka_unit_test(journals_do_not_contradict),
         cmocka_unit_test(full_disk),
         cmocka_unit_test(shards_join),
         cmocka_unit_test(gaps_and_overlaps_are_refused),
+        cmocka_unit_test(other_shards_are_refused),
         cmocka_unit_test(a_budget_says_what_it_left_out),
         cmocka_unit_test(history_goes_first),
         cmocka_unit_test(usage),
@@ -360,5 +566,6 @@ int main(int argc, char **argv)
         return conf_command(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "merge"))
         return conf_merge_command(argc - 1, argv + 1);
+    setenv("HALCYON_SHARED_GOLDEN", "/nowhere", 0); /* no empty environment */
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

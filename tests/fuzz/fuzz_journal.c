@@ -4,6 +4,7 @@
  * with its right hash, so that what comes after the hash is reached; an input
  * that begins with ! is taken as it is.
  */
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char head[] =
-    "{\"schema\":\"halcyon.journal/1\",\"version\":"
-    "%d"
-    ",\"plan\":\"p\",\"shard\":\"0/0\",\"seed\":1,\"expect\":\"\","
-    "\"devices\":[\"cpu:0: , \"]}";
-
 static void put_line(FILE *to, const char *text, size_t n)
 {
     fprintf(to, "%016llx ", (unsigned long long)XXH3_64bits(text, n));
@@ -26,14 +21,18 @@ static void put_line(FILE *to, const char *text, size_t n)
     fputc('\n', to);
 }
 
-static char *sealed(const char *text, size_t size, size_t *out_size)
+static char *sealed(const struct conf_run *run, const char *text, size_t size,
+                    size_t *out_size)
 {
-    char line[256], *out = NULL;
+    cJSON *json = conf_journal_head(run);
+    char *head = cJSON_PrintUnformatted(json), *out = NULL;
     FILE *to = open_memstream(&out, out_size);
 
-    if (!to)
+    if (!to || !head)
         abort();
-    put_line(to, line, (size_t)snprintf(line, sizeof line, head, HAL_VERSION));
+    put_line(to, head, strlen(head));
+    cJSON_free(head);
+    cJSON_Delete(json);
     while (size) {
         const char *end = memchr(text, '\n', size);
         size_t n = end ? (size_t)(end - text) : size;
@@ -68,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size && data[0] == '!')
         text = strndup((const char *)data + 1, size - 1);
     else
-        text = sealed((const char *)data, size, &n);
+        text = sealed(&run, (const char *)data, size, &n);
     if (!text)
         return 0;
     if (!n)
@@ -78,6 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort(); /* refused without a word */
     for (int i = 0; i < 2; i++) {
         done += (size_t)results[i].done;
+        if (results[i].done && results[i].verdict != CONF_PASS &&
+            !results[i].message)
+            abort(); /* nobody can tell why */
         for (const char *m = results[i].message; m && *m; m++)
             if ((unsigned char)*m < ' ' && *m != '\n')
                 abort(); /* it will be printed */
