@@ -45,6 +45,8 @@ void conf_sched_result(struct schedule *s, struct conf_target *t, size_t index,
     if (verdict != CONF_MISSING)
         conf_journal_add(s->run, t, index);
     conf_progress_result(s->run, t, index);
+    if (s->run->heard)
+        s->run->heard(s->run->hearer);
 }
 
 void conf_sched_give_back(struct conf_target *t, size_t index)

@@ -12,6 +12,28 @@
 #include "conformance/json.h"
 #include "conformance/schedule.h"
 
+/* Whether a pass comes with the evidence of a failure: its words, or an error
+ * past the bound. */
+static int is_no_pass(const cJSON *event)
+{
+    static const char bound[] = ".of_bound";
+    const cJSON *metric;
+
+    if (conf_json_text(event, "message")[0])
+        return 1;
+    cJSON_ArrayForEach(metric,
+                       cJSON_GetObjectItemCaseSensitive(event, "metrics"))
+    {
+        size_t n = strlen(metric->string);
+
+        if (n >= sizeof bound &&
+            !strcmp(metric->string + n - (sizeof bound - 1), bound) &&
+            cJSON_IsNumber(metric) && metric->valuedouble > 1)
+            return 1;
+    }
+    return 0;
+}
+
 static void take_verdict(struct schedule *s, struct worker *w,
                          const cJSON *event)
 {
@@ -28,6 +50,10 @@ static void take_verdict(struct schedule *s, struct worker *w,
     if (verdict != CONF_PASS && verdict != CONF_UNSUPPORTED &&
         verdict != CONF_FAIL && verdict != CONF_ERROR) {
         conf_worker_lied(s, w, "a verdict that no worker may give");
+        return;
+    }
+    if (verdict == CONF_PASS && is_no_pass(event)) {
+        conf_worker_lied(s, w, "a pass whose evidence says fail");
         return;
     }
     conf_json_metrics(&t->results[index],

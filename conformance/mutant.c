@@ -4,6 +4,7 @@
  */
 #include "conformance/mutant.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "conformance/mutant_backend.h"
@@ -64,10 +65,41 @@ const struct conf_mutant *conf_mutant_find(const char *name)
     return NULL;
 }
 
+/* Loading a driver takes longer than a small case: where HALCYON_DEVICES names
+ * devices of built-in backends alone, the others' drivers are not looked for.
+ */
+static void leave_drivers(void)
+{
+    static const char *const drivers[][2] = {
+        { "cpu:", NULL },
+        { "opencl:", "HALCYON_OPENCL_LIB" },
+        { "vulkan:", "HALCYON_VULKAN_LIB" },
+        { "cuda:", "HALCYON_CUDA_LIB" },
+    };
+    enum { N = sizeof drivers / sizeof *drivers };
+    const char *names = getenv("HALCYON_DEVICES");
+    int is_named[N] = { 0 };
+
+    for (size_t i; names && *names; names += strspn(names, ",")) {
+        for (i = 0; i < N; i++)
+            if (!strncmp(names, drivers[i][0], strlen(drivers[i][0])))
+                break;
+        if (i == N)
+            return; /* a stand-in, or of a plug-in: it may stand on any */
+        is_named[i] = 1;
+        names += strcspn(names, ",");
+    }
+    for (size_t i = 0; i < N && names; i++)
+        if (!is_named[i] && drivers[i][1])
+            setenv(drivers[i][1], "/dev/null", 1);
+}
+
 void conf_mutant_plant(const struct conf_mutant *m)
 {
     const struct conf_mutant *over = m;
 
+    if (m->kind == CONF_MUTANT_KERNEL)
+        leave_drivers();
     if (m->kind == CONF_MUTANT_RUNNER) {
         conf_runner_fault_set(m->fault);
         /* A lie needs something to lie about. */

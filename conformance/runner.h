@@ -169,6 +169,8 @@ struct conf_target {
     int n_workers;
     int start_failures;
     size_t n_left_out; /* of a run with a budget: not in the counts */
+    const struct conf_mutant *mutant; /* in its workers; NULL: the settings' */
+    double patience; /* its limits are so many times longer; 0: once */
     struct conf_counts counts;
 };
 
@@ -194,7 +196,9 @@ struct conf_run {
     double start_ms, wall_ms;
     int interrupted; /* by this signal */
     unsigned internal_errors;
-    struct cJSON *origin;      /* origin.h; NULL: nobody asks */
+    struct cJSON *origin;        /* origin.h; NULL: nobody asks */
+    void (*heard)(void *hearer); /* after each verdict; NULL: nobody */
+    void *hearer;
     const char *outer_devices; /* HALCYON_DEVICES as the user set it, or "" */
     char started[32];          /* ISO 8601, UTC */
 };

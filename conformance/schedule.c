@@ -20,6 +20,13 @@
 /* ---- giving work -----------------------------------------------------------
  */
 
+static double limit_ms(const struct schedule *s, const struct conf_target *t,
+                       double limit)
+{
+    return limit * s->run->set->timeout_scale *
+           (t->patience > 0 ? t->patience : 1);
+}
+
 void conf_sched_give(struct schedule *s, struct worker *w)
 {
     struct conf_target *t = w->target;
@@ -40,7 +47,7 @@ void conf_sched_give(struct schedule *s, struct worker *w)
     w->begun = 0;
     w->n_tail = 0;
     w->since_ms = conf_now_ms();
-    w->deadline_ms = w->since_ms + limit_s * 1e3 * s->run->set->timeout_scale;
+    w->deadline_ms = w->since_ms + limit_ms(s, t, limit_s * 1e3);
     n = snprintf(line, sizeof line, "%s\n", cc->name);
     /* A pipe takes a name at once; a worker that is gone shows as the end of
      * its events. */
@@ -50,9 +57,14 @@ void conf_sched_give(struct schedule *s, struct worker *w)
 static int start_worker(struct schedule *s, struct worker *w,
                         struct conf_target *t)
 {
+    const struct conf_mutant *mutant =
+        t->mutant ? t->mutant : s->run->set->mutant;
     char text[256];
-    int st = conf_spawn(&w->child, s->argv, t->devices);
+    int st;
 
+    s->argv[s->n_argv] = mutant ? "--mutant" : NULL;
+    s->argv[s->n_argv + 1] = mutant ? mutant->name : NULL;
+    st = conf_spawn(&w->child, s->argv, t->devices);
     if (st) {
         snprintf(text, sizeof text, "cannot start a process: %s", strerror(st));
         conf_worker_unstarted(s, t, text, 1);
@@ -64,7 +76,7 @@ static int start_worker(struct schedule *s, struct worker *w,
     w->begun = 0;
     w->n_line = w->n_tail = 0;
     w->since_ms = conf_now_ms();
-    w->deadline_ms = w->since_ms + START_LIMIT_MS * s->run->set->timeout_scale;
+    w->deadline_ms = w->since_ms + limit_ms(s, t, START_LIMIT_MS);
     t->n_workers++;
     return 0;
 }
@@ -225,14 +237,11 @@ static int prepare(struct schedule *s, struct conf_run *run)
     s->argv[a++] = "--worker";
     s->argv[a++] = "--seed";
     s->argv[a++] = s->seed;
-    if (set->mutant) {
-        s->argv[a++] = "--mutant";
-        s->argv[a++] = set->mutant->name;
-    }
     for (int i = 0; i < set->golden.n; i++) {
         s->argv[a++] = "--golden";
         s->argv[a++] = set->golden.at[i];
     }
+    s->n_argv = a;
     for (int i = 0; i < run->n_targets; i++) {
         struct conf_target *t = &run->targets[i];
 

@@ -40,7 +40,8 @@ struct schedule {
     int n_workers;
     struct pollfd *fds;
     struct conf_running *running;
-    const char **argv;
+    const char **argv; /* with room for a mutant's name and the end */
+    size_t n_argv;
     char seed[32];
 };
 

@@ -17,10 +17,10 @@
 /* Half a minute is long for a small case; a worker that lost a verdict on
  * purpose is waited for less.  An edited kernel is compiled in its first case,
  * by us and by a driver whose cache does not know it. */
-#define SCALE         0.5
-#define SCALE_LOST    0.04
-#define SCALE_COMPILE 2.0
-#define CASES_MAX     8
+#define PATIENCE         0.5
+#define PATIENCE_LOST    0.02
+#define PATIENCE_COMPILE 2.0
+#define CASES_MAX        8
 
 enum outcome { CAUGHT, LIVED, EQUAL, UNSUPPORTED, BROKEN, N_OUTCOMES };
 
@@ -39,7 +39,14 @@ struct finding {
 };
 
 struct selftest {
-    struct conf_run *all; /* every case that a mutant names, without mutant */
+    const struct conf_run *all; /* the cases that mutants name, the devices */
+    /* One schedule, so that no worker waits for another mutant's: its targets
+     * are the devices without a mutant, then each mutant on each device. */
+    struct conf_run pool;
+    const struct conf_mutant **chosen;
+    int *at; /* of each: the first of its targets, or 0: it has none */
+    size_t n_chosen, n_judged;
+    int is_controlled, bad_control;
     struct finding *findings;
     size_t n;
     unsigned *counts; /* [device][outcome] */
@@ -121,66 +128,40 @@ int conf_selftest_cases(struct conf_run *run)
     return 0;
 }
 
-/* ---- one mutant ---------------------------------------------------------- */
-
-/* A run of some cases on all devices of `all`, unheard. */
-static int run_cases(const struct conf_run *all, struct conf_settings *set,
-                     const struct conf_case **cases, size_t n,
-                     struct conf_run *run)
-{
-    FILE *before = conf_out(), *null = fopen("/dev/null", "we");
-    int st = -1;
-
-    *run = (struct conf_run){ .set = set,
-                              .list = all->list,
-                              .cases = cases,
-                              .n_cases = n,
-                              .outer_devices = all->outer_devices };
-    run->targets = calloc((size_t)all->n_targets, sizeof *run->targets);
-    if (!run->targets || !null)
-        goto out;
-    for (int i = 0; i < all->n_targets; i++) {
-        struct conf_target *t = &run->targets[run->n_targets++];
-
-        t->device = all->targets[i].device;
-        t->devices = all->targets[i].devices;
-        t->results = calloc(n, sizeof *t->results);
-        t->queue = calloc(n, sizeof *t->queue);
-        if (!t->results || !t->queue)
-            goto out;
-        for (size_t k = 0; k < n; k++)
-            t->results[k].verdict = CONF_MISSING;
-        run->n_planned += n;
-    }
-    conf_out_set(null);
-    run->start_ms = conf_now_ms();
-    st = conf_schedule(run);
-    conf_out_set(before);
-out:
-    if (null)
-        fclose(null);
-    return st;
-}
+/* ---- one mutant on one device ---------------------------------------------
+ */
 
 static int has(const struct conf_result *r, const char *words)
 {
     return r->message && strstr(r->message, words);
 }
 
-/* What the results of one device say about the mutant. */
+static size_t index_of(const struct conf_run *run, const struct conf_case *cc)
+{
+    const struct conf_case **at =
+        bsearch(&cc, run->cases, run->n_cases, sizeof *run->cases, by_name);
+
+    return (size_t)(at - run->cases);
+}
+
+/* What the results of a target say about its mutant. */
 static void judge(struct finding *f, const struct conf_run *run,
                   const struct conf_target *t)
 {
     int runner = f->mutant->kind == CONF_MUTANT_RUNNER;
-    size_t n_unsupported = 0;
+    const struct conf_case *cases[CASES_MAX];
+    int n = named_cases(run->list, f->mutant, cases), n_unsupported = 0;
 
     f->outcome = LIVED;
     f->by = f->verdict = "";
-    for (size_t k = 0; k < run->n_cases; k++) {
-        const struct conf_result *r = &t->results[k];
+    for (int k = 0; k < n; k++) {
+        const struct conf_result *r = &t->results[index_of(run, cases[k])];
         enum outcome outcome = CAUGHT;
 
         n_unsupported += r->verdict == CONF_UNSUPPORTED;
+        if (r->verdict == CONF_UNSUPPORTED && f->outcome == LIVED)
+            snprintf(f->message, sizeof f->message, "%.500s",
+                     r->message ? r->message : "");
         if (conf_verdict_ok(r->verdict))
             continue;
         if (has(r, CONF_MUTANT_EQUAL))
@@ -194,24 +175,13 @@ static void judge(struct finding *f, const struct conf_run *run,
         if (f->outcome == CAUGHT)
             continue;
         f->outcome = outcome;
-        f->by = outcome == CAUGHT ? run->cases[k]->name : "";
+        f->by = outcome == CAUGHT ? cases[k]->name : "";
         f->verdict = outcome == CAUGHT ? conf_verdict_name(r->verdict) : "";
         snprintf(f->message, sizeof f->message, "%.500s",
                  r->message ? r->message : "");
     }
-    if (f->outcome == LIVED && n_unsupported == run->n_cases) {
+    if (f->outcome == LIVED && n_unsupported == n)
         f->outcome = UNSUPPORTED;
-        snprintf(f->message, sizeof f->message, "%.500s",
-                 t->results[0].message ? t->results[0].message : "");
-    }
-    /* A lie in a verdict shows in nothing else but that a planted fault
-     * lives, which is what is asked for here. */
-    if (runner && f->mutant->fault == CONF_RUNNER_FLIPPED_VERDICT &&
-        (f->outcome == LIVED || f->outcome == CAUGHT)) {
-        f->outcome = f->outcome == LIVED ? CAUGHT : LIVED;
-        f->by = f->outcome == CAUGHT ? "backend.fill_lost lives" : "";
-        f->verdict = f->outcome == CAUGHT ? "lived" : "";
-    }
     conf_clean(f->message);
 }
 
@@ -285,14 +255,17 @@ static void spoilt_list(struct selftest *s, const struct conf_mutant *m)
 }
 
 /* A report that is spoilt after a good run; whoever reads it refuses it. */
-static void spoilt_report(struct selftest *s, const struct conf_mutant *m,
-                          const struct conf_run *run)
+static void spoilt_report(struct selftest *s, const struct conf_mutant *m)
 {
+    struct conf_run control = s->pool;
     struct finding f = { .mutant = m, .by = "", .verdict = "" };
     char error[CONF_RESULTS_ERROR] = "", *good, *bad = NULL;
     struct conf_results r = { 0 };
 
-    good = conf_report_json(run);
+    control.n_targets = s->all->n_targets;
+    control.n_planned = control.n_done =
+        control.n_cases * (size_t)control.n_targets;
+    good = conf_plan_fix(&control) ? NULL : conf_report_json(&control);
     if (good)
         bad = conf_mutant_report(m->fault, good);
     f.outcome = BROKEN;
@@ -323,84 +296,168 @@ static int is_of_report(const struct conf_mutant *m)
            m->fault >= CONF_RUNNER_REPORT_TRUNCATED;
 }
 
-static double scale_of(const struct conf_mutant *m)
+static double patience_with(const struct conf_mutant *m)
 {
     if (m->kind == CONF_MUTANT_KERNEL)
-        return SCALE_COMPILE;
+        return PATIENCE_COMPILE;
     return m->kind == CONF_MUTANT_RUNNER &&
                    m->fault == CONF_RUNNER_DROPPED_RESULT
-               ? SCALE_LOST
-               : SCALE;
+               ? PATIENCE_LOST
+               : PATIENCE;
 }
 
-static int try_mutant(struct selftest *s, const struct conf_mutant *m)
+/* ---- all of them --------------------------------------------------------- */
+
+static int is_done(const struct conf_run *run, const struct conf_target *t)
 {
-    const struct conf_case *cases[CASES_MAX];
-    struct conf_settings set = *s->all->set;
-    struct conf_run run;
-    int n = named_cases(s->all->list, m, cases), st;
-
-    if (n == 0) {
-        spoilt_list(s, m);
-        return 0;
-    }
-    qsort(cases, (size_t)n, sizeof *cases, by_name);
-    set.mutant = is_of_report(m) ? NULL : m;
-    set.quiet = 1;
-    set.verbose = 0;
-    set.timeout_scale *= scale_of(m);
-    st = run_cases(s->all, &set, cases, (size_t)n, &run);
-    s->all->interrupted = run.interrupted;
-    if (is_of_report(m) && !st && !run.interrupted) {
-        st = conf_plan_fix(&run);
-        spoilt_report(s, m, &run);
-        conf_run_forget(&run);
-        return st;
-    }
-    for (int i = 0; i < run.n_targets && !st && !run.interrupted; i++) {
-        struct finding f = { .mutant = m,
-                             .device = s->all->targets[i].device.name };
-
-        judge(&f, &run, &run.targets[i]);
-        take(s, &f, i);
-    }
-    conf_run_forget(&run);
-    return st;
+    for (size_t k = 0; k < run->n_cases; k++)
+        if (!t->results[k].done)
+            return 0;
+    return 1;
 }
-
-/* ---- the whole ----------------------------------------------------------- */
 
 /* Without a mutant every case passes, or no catch means anything. */
-static int control(struct selftest *s)
+static void control(struct selftest *s)
 {
-    struct conf_settings set = *s->all->set;
-    struct conf_run run;
-    int bad = 0;
-
-    set.quiet = 1;
-    set.verbose = 0;
-    if (run_cases(s->all, &set, s->all->cases, s->all->n_cases, &run)) {
-        conf_run_forget(&run);
-        return -1;
-    }
-    s->all->interrupted = run.interrupted;
-    for (int i = 0; i < run.n_targets && !run.interrupted; i++) {
-        for (size_t k = 0; k < run.n_cases; k++) {
-            const struct conf_result *r = &run.targets[i].results[k];
+    for (int i = 0; i < s->all->n_targets; i++) {
+        for (size_t k = 0; k < s->pool.n_cases; k++) {
+            const struct conf_result *r = &s->pool.targets[i].results[k];
 
             if (conf_verdict_ok(r->verdict))
                 continue;
             fprintf(s->out, "%s %s %s without any mutant: %s\n",
-                    conf_verdict_name(r->verdict), run.targets[i].device.name,
-                    run.cases[k]->name, r->message ? r->message : "");
-            bad++;
+                    conf_verdict_name(r->verdict),
+                    s->pool.targets[i].device.name, s->pool.cases[k]->name,
+                    r->message ? r->message : "");
+            s->bad_control++;
         }
     }
-    conf_run_forget(&run);
-    return bad;
 }
 
-static cJSON *finding_json(const struct selftest *s, const struct finding *f)
+/* What can be judged now, in the order of the list. */
+static void heard(void *hearer)
+{
+    struct selftest *s = hearer;
+    int n = s->all->n_targets;
+
+    if (s->pool.interrupted)
+        return;
+    if (!s->is_controlled) {
+        for (int i = 0; i < n; i++)
+            if (!is_done(&s->pool, &s->pool.targets[i]))
+                return;
+        s->is_controlled = 1;
+        control(s);
+    }
+    for (; s->n_judged < s->n_chosen; s->n_judged++) {
+        const struct conf_mutant *m = s->chosen[s->n_judged];
+        const struct conf_target *of = &s->pool.targets[s->at[s->n_judged]];
+
+        if (is_of_report(m)) {
+            spoilt_report(s, m);
+            continue;
+        }
+        if (!*m->cases) {
+            spoilt_list(s, m);
+            continue;
+        }
+        for (int i = 0; i < n; i++)
+            if (!is_done(&s->pool, &of[i]))
+                return;
+        for (int i = 0; i < n; i++) {
+            struct finding f = { .mutant = m,
+                                 .device = s->all->targets[i].device.name };
+
+            judge(&f, &s->pool, &of[i]);
+            take(s, &f, i);
+        }
+    }
+}
+
+/* The device with a mutant, or without (NULL), and what it owes. */
+static int add_target(struct selftest *s, const struct conf_target *device,
+                      const struct conf_mutant *m)
+{
+    struct conf_run *run = &s->pool;
+    struct conf_target *t = &run->targets[run->n_targets++];
+    size_t n = run->n_cases;
+
+    t->device = device->device;
+    t->devices = device->devices;
+    t->mutant = m;
+    t->results = calloc(n, sizeof *t->results);
+    t->queue = calloc(n, sizeof *t->queue);
+    if (!t->results || !t->queue)
+        return -1;
+    for (size_t k = 0; k < n; k++)
+        t->results[k] =
+            (struct conf_result){ .verdict = CONF_MISSING, .done = m != NULL };
+    if (m) {
+        const struct conf_case *cases[CASES_MAX];
+
+        n = (size_t)named_cases(run->list, m, cases);
+        for (size_t k = 0; k < n; k++)
+            t->results[index_of(run, cases[k])].done = 0;
+        t->patience = patience_with(m);
+        if (m->kind == CONF_MUTANT_KERNEL) /* whose cases need no other */
+            t->devices = t->device.name;
+    }
+    run->n_planned += n;
+    return 0;
+}
+
+static int add_targets(struct selftest *s)
+{
+    const struct conf_run *all = s->all;
+    struct conf_run *run = &s->pool;
+
+    run->targets = calloc((s->n_chosen + 1) * (size_t)all->n_targets,
+                          sizeof *run->targets);
+    if (!run->targets)
+        return -1;
+    for (int i = 0; i < all->n_targets; i++)
+        if (add_target(s, &all->targets[i], NULL))
+            return -1;
+    for (size_t k = 0; k < s->n_chosen; k++) {
+        if (!*s->chosen[k]->cases || is_of_report(s->chosen[k]))
+            continue;
+        s->at[k] = run->n_targets;
+        for (int i = 0; i < all->n_targets; i++)
+            if (add_target(s, &all->targets[i], s->chosen[k]))
+                return -1;
+    }
+    return 0;
+}
+
+static int run_pool(struct selftest *s, struct conf_settings *set)
+{
+    FILE *null = fopen("/dev/null", "we");
+    int st;
+
+    set->quiet = 1;
+    set->verbose = 0;
+    s->pool = (struct conf_run){ .set = set,
+                                 .list = s->all->list,
+                                 .cases = s->all->cases,
+                                 .n_cases = s->all->n_cases,
+                                 .outer_devices = s->all->outer_devices,
+                                 .heard = heard,
+                                 .hearer = s };
+    st = !null || add_targets(s) ? -1 : 0;
+    if (!st) {
+        conf_out_set(null);
+        s->pool.start_ms = conf_now_ms();
+        st = conf_schedule(&s->pool);
+        conf_out_set(s->out);
+    }
+    if (null)
+        fclose(null);
+    return st;
+}
+
+/* ---- the report ---------------------------------------------------------- */
+
+static cJSON *finding_json(const struct finding *f)
 {
     cJSON *o = cJSON_CreateObject();
     char rerun[512] = "";
@@ -410,7 +467,6 @@ static cJSON *finding_json(const struct selftest *s, const struct finding *f)
                  "halcyon conform --mutant %s --device %s --case %.*s",
                  f->mutant->name, f->device,
                  (int)strcspn(f->mutant->cases, " "), f->mutant->cases);
-    (void)s;
     cJSON_AddStringToObject(o, "mutant", f->mutant->name);
     cJSON_AddStringToObject(o, "what", f->mutant->what);
     cJSON_AddStringToObject(o, "device", f->device);
@@ -440,11 +496,11 @@ static char *report(const struct selftest *s, int status)
     }
     list = cJSON_AddArrayToObject(root, "mutants");
     for (size_t i = 0; i < s->n; i++)
-        cJSON_AddItemToArray(list, finding_json(s, &s->findings[i]));
+        cJSON_AddItemToArray(list, finding_json(&s->findings[i]));
     return conf_json_line(root);
 }
 
-static int summary(const struct selftest *s, size_t chosen, int bad_control)
+static int summary(const struct selftest *s)
 {
     unsigned lived = 0, caught = 0;
     int status = CONF_EXIT_OK;
@@ -466,52 +522,52 @@ static int summary(const struct selftest *s, size_t chosen, int bad_control)
         if (!c[CAUGHT])
             status = CONF_EXIT_NOT;
     }
-    if (lived || bad_control)
+    if (lived || s->bad_control)
         status = CONF_EXIT_NOT;
-    if (s->all->interrupted || s->n != chosen * (size_t)s->all->n_targets)
+    if (s->pool.interrupted || s->n != s->n_chosen * (size_t)s->all->n_targets)
         status = CONF_EXIT_UNRUN;
-    if (bad_control)
-        fprintf(s->out, "%d cases are bad without any mutant\n", bad_control);
+    if (s->bad_control)
+        fprintf(s->out, "%d cases are bad without any mutant\n",
+                s->bad_control);
     fprintf(s->out,
             "%s: %zu mutants on %d device%s, %u caught, %u lived, %.1f s\n",
             status == CONF_EXIT_OK    ? "every planted fault is caught"
             : status == CONF_EXIT_NOT ? "THE SELF-TEST FAILS"
                                       : "INCOMPLETE",
-            chosen, s->all->n_targets, s->all->n_targets == 1 ? "" : "s",
-            caught, lived, (conf_now_ms() - s->all->start_ms) / 1e3);
+            s->n_chosen, s->all->n_targets, s->all->n_targets == 1 ? "" : "s",
+            caught, lived, (conf_now_ms() - s->pool.start_ms) / 1e3);
     return status;
 }
 
 int conf_selftest(struct conf_run *run, struct conf_outfile *json)
 {
     struct selftest s = { .all = run, .out = conf_out() };
-    int st = CONF_EXIT_UNRUN, bad_control;
-    size_t chosen = 0;
+    struct conf_settings set = *run->set;
+    size_t n = conf_mutant_count(), n_devices = (size_t)run->n_targets;
+    int st = CONF_EXIT_UNRUN;
     char *text;
 
-    run->start_ms = conf_now_ms();
-    s.findings = calloc(conf_mutant_count() * (size_t)run->n_targets,
-                        sizeof *s.findings);
-    s.counts = calloc((size_t)run->n_targets * N_OUTCOMES, sizeof *s.counts);
-    if (!s.findings || !s.counts)
+    s.findings = calloc(n * n_devices, sizeof *s.findings);
+    s.counts = calloc(n_devices * N_OUTCOMES, sizeof *s.counts);
+    s.chosen = calloc(n, sizeof *s.chosen);
+    s.at = calloc(n, sizeof *s.at);
+    if (!s.findings || !s.counts || !s.chosen || !s.at)
         goto out;
-    bad_control = control(&s);
-    if (bad_control < 0)
+    for (size_t i = 0; i < n; i++)
+        if (is_chosen(run->set, conf_mutant_at(i)))
+            s.chosen[s.n_chosen++] = conf_mutant_at(i);
+    if (run_pool(&s, &set))
         goto out;
-    for (size_t i = 0; i < conf_mutant_count() && !run->interrupted; i++) {
-        if (!is_chosen(run->set, conf_mutant_at(i)))
-            continue;
-        chosen++;
-        if (try_mutant(&s, conf_mutant_at(i)))
-            goto out;
-    }
-    st = summary(&s, chosen, bad_control);
+    st = summary(&s);
     text = report(&s, st);
     if (json->file && conf_outfile_finish(json, text))
         st = CONF_EXIT_UNRUN;
     free(text);
 out:
+    conf_run_forget(&s.pool);
     free(s.findings);
     free(s.counts);
+    free(s.chosen);
+    free(s.at);
     return st;
 }

@@ -124,6 +124,23 @@ static void answers_twice(struct conf *c)
     CONF_TRUE(c, write(3, line, sizeof line - 1) == sizeof line - 1);
 }
 
+/* What a worker would say whose verdict was changed. */
+static void passes_with_words(struct conf *c)
+{
+    static const char line[] =
+        "{\"event\":\"verdict\",\"name\":\"selftest.passes_with_words\","
+        "\"verdict\":\"pass\",\"ms\":1,\"message\":\"element 3 is 7\","
+        "\"metrics\":{}}\n";
+
+    CONF_TRUE(c, write(3, line, sizeof line - 1) == sizeof line - 1);
+}
+
+static void passes_past_bound(struct conf *c)
+{
+    CONF_TRUE(c, 1);
+    conf_metric(c, "y.of_bound", 1.5);
+}
+
 static void closes_events(struct conf *c)
 {
     conf_check(c, 1, "so far so good");
@@ -262,6 +279,8 @@ static const struct conf_case planted[] = {
     { "selftest.garbage", prints_garbage, .levels = "core" },
     { "selftest.spoils_events", spoils_events, .levels = "core" },
     { "selftest.answers_twice", answers_twice, .levels = "core" },
+    { "selftest.passes_with_words", passes_with_words, .levels = "core" },
+    { "selftest.passes_past_bound", passes_past_bound, .levels = "core" },
     { "selftest.closes_events", closes_events, .levels = "core" },
     { "selftest.writes_after", writes_after, .levels = "core memory" },
     { "selftest.writes_before", writes_before, .levels = "core memory" },

@@ -35,6 +35,8 @@ static void each_fault_has_its_verdict(void **state)
     is(&o, "selftest.nothing_compared", "error", "made no check");
     is(&o, "selftest.spoils_events", "missing", "internal error");
     is(&o, "selftest.answers_twice", "missing", "two verdicts");
+    is(&o, "selftest.passes_with_words", "missing", "evidence says fail");
+    is(&o, "selftest.passes_past_bound", "missing", "evidence says fail");
     is(&o, "selftest.closes_events", "crash", "signal 9");
     is(&o, "selftest.writes_after", "fail", "red zone after it");
     is(&o, "selftest.writes_before", "fail", "first at offset -1 ");

@@ -5,6 +5,8 @@
  */
 #include "tests/conformance/run_test.h"
 
+#include <sys/wait.h>
+
 #include "conformance/mutant.h"
 
 static const struct conf_mutant planted[] = {
@@ -107,6 +109,97 @@ static void a_caught_mutant_passes(void **state)
     cJSON_Delete(json);
 }
 
+/* Mutants run side by side; what is said of them keeps their order, and each
+ * has seen its own fault alone. */
+static void the_order_is_the_list_s(void **state)
+{
+    static const char *const want[][2] = {
+        { "runner.dropped_result", "timeout" },
+        { "runner.duplicated_result", "missing" },
+        { "runner.truncated_line", "missing" },
+        { "runner.flipped_verdict", "missing" },
+        { "runner.duplicated_case", "error" },
+        { "runner.report_truncated", "error" },
+        { "runner.report_dropped", "error" },
+        { "runner.report_flipped", "error" },
+        { "runner.report_duplicated", "error" },
+    };
+    cJSON *json;
+
+    (void)state;
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant", "runner.*ed*",
+                 "--json", in_dir("o.json")),
+         CONF_EXIT_OK, "every planted fault is caught: 9 mutants");
+    json = read_json(in_dir("o.json"));
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        const cJSON *m =
+            cJSON_GetArrayItem(cJSON_GetObjectItem(json, "mutants"), (int)i);
+
+        assert_string_equal(string_of(m, "mutant"), want[i][0]);
+        assert_string_equal(string_of(m, "verdict"), want[i][1]);
+    }
+    cJSON_Delete(json);
+}
+
+/* A worker that lies is caught by what it says, not by what we know. */
+static void a_flipped_verdict_is_seen(void **state)
+{
+    const cJSON *m;
+    cJSON *json;
+
+    (void)state;
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant",
+                 "runner.flipped_verdict", "--json", in_dir("f.json")),
+         CONF_EXIT_OK, "1 caught");
+    json = read_json(in_dir("f.json"));
+    m = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "mutants"), 0);
+    assert_string_equal(string_of(m, "caught_by"), "api.fill.low_byte");
+    assert_string_equal(string_of(m, "verdict"), "missing");
+    assert_non_null(strstr(string_of(m, "message"), "evidence says fail"));
+    cJSON_Delete(json);
+}
+
+/* The drivers that a worker with an edited kernel does not look for. */
+static void drivers_left(const char *devices, int opencl, int vulkan)
+{
+    const char *was = getenv("HALCYON_DEVICES");
+    char *before = was ? strdup(was) : NULL;
+    pid_t pid;
+    int status = -1;
+
+    assert_int_equal(setenv("HALCYON_DEVICES", devices, 1), 0);
+    pid = fork(); /* what is planted stays for the life of a process */
+    if (pid == 0) {
+        const char *a, *b;
+
+        unsetenv("HALCYON_OPENCL_LIB");
+        unsetenv("HALCYON_VULKAN_LIB");
+        conf_mutant_plant(conf_mutant_find("kernel.add_subtracts"));
+        a = getenv("HALCYON_OPENCL_LIB");
+        b = getenv("HALCYON_VULKAN_LIB");
+        _exit((a && !strcmp(a, "/dev/null")) | (b && !strcmp(b, "/dev/null"))
+                                                   << 1);
+    }
+    if (before)
+        assert_int_equal(setenv("HALCYON_DEVICES", before, 1), 0);
+    else
+        assert_int_equal(unsetenv("HALCYON_DEVICES"), 0);
+    free(before);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), opencl | vulkan << 1);
+}
+
+static void other_drivers_stay_away(void **state)
+{
+    (void)state;
+    drivers_left("cpu:0", 1, 1);
+    drivers_left("opencl:0", 0, 1);
+    drivers_left("vulkan:1,cpu:0", 1, 0);
+    drivers_left("ascend-910b", 0, 0);
+    drivers_left("cpu:0,plugged:0", 0, 0);
+}
+
 static void a_living_mutant_fails(void **state)
 {
     (void)state;
@@ -190,6 +283,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_edit_is_found),
         cmocka_unit_test(headers_are_edited),
         cmocka_unit_test(a_caught_mutant_passes),
+        cmocka_unit_test(the_order_is_the_list_s),
+        cmocka_unit_test(a_flipped_verdict_is_seen),
+        cmocka_unit_test(other_drivers_stay_away),
         cmocka_unit_test(a_living_mutant_fails),
         cmocka_unit_test(what_cannot_be_planted_fails),
         cmocka_unit_test(usage),
