@@ -101,6 +101,7 @@ enum {
     NOTHING = 8,
     ODD = 16,
     ODD_PAST = 32, /* ids of the past outside the vocabulary */
+    BELOW_0 = 64,  /* negative logits, which a penalty multiplies */
 };
 
 struct draw {
@@ -132,6 +133,7 @@ static const struct draw draws[] = {
     { "min_p", 20, 130, 0, 0, 0, 1, 0, 0.1, 0 },
     { "penalty", 20, 60, 30, 0, 1.4, 1, 0, 0, ODD_PAST },
     { "penalty_below_1", 20, 60, 30, 0, 0.7, 1, 0, 0, 0 },
+    { "penalty_negative", 20, 60, 30, 0, 1.4, 1, 0, 0, BELOW_0 },
     { "chain", 40, 500, 40, 50, 1.1, 0.6, 0.95, 0.02, 0 },
     { "powers", 64, 100, 0, 0, 0, 1.44269504, 0, 0, POWERS },
     { "powers_top_p", 64, 100, 0, 0, 0, 1.44269504, 0.7, 0, POWERS },
@@ -154,6 +156,8 @@ static double logit(struct conf *c, const struct draw *s, int64_t i)
         return (double)(conf_random(c) % 12);
     if (s->flags & LEVELS)
         return (double)(conf_random(c) % 7) / 2;
+    if (s->flags & BELOW_0)
+        return -1 - fabs(conf_normal(c));
     return 3 * conf_normal(c);
 }
 

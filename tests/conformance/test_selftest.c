@@ -9,6 +9,11 @@
 
 #include "conformance/mutant.h"
 
+struct hal_text_file {
+    const char *name, *text;
+};
+extern const struct hal_text_file hal_kernel_files[];
+
 static const struct conf_mutant planted[] = {
     { .kind = CONF_MUTANT_KERNEL,
       .name = "test.lives",
@@ -87,6 +92,32 @@ static void every_edit_is_found(void **state)
     assert_true(kinds[CONF_MUTANT_BACKEND] >= 20);
     assert_true(kinds[CONF_MUTANT_KERNEL] >= 20);
     assert_true(kinds[CONF_MUTANT_RUNNER] >= 10);
+}
+
+/* Whoever adds a kernel shows that its cases can fail. */
+static void every_kernel_has_a_mutant(void **state)
+{
+    size_t n_kernels = 0;
+
+    (void)state;
+    conf_extra_mutants = NULL;
+    for (const struct hal_text_file *f = hal_kernel_files; f->name; f++) {
+        size_t length = strlen(f->name), n = 0;
+
+        if (length < 3 || strcmp(f->name + length - 2, ".k") != 0)
+            continue; /* a header, which several kernels share */
+        n_kernels++;
+        for (size_t i = 0; i < conf_mutant_count(); i++)
+            n += conf_mutant_at(i)->file &&
+                 !strcmp(conf_mutant_at(i)->file, f->name);
+        if (n == 0) {
+            print_error("kernels/%s has no mutant in "
+                        "conformance/mutants_kernel.def\n",
+                        f->name);
+            fail();
+        }
+    }
+    assert_true(n_kernels >= 47);
 }
 
 static void a_caught_mutant_passes(void **state)
@@ -281,6 +312,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_edit_is_found),
+        cmocka_unit_test(every_kernel_has_a_mutant),
         cmocka_unit_test(headers_are_edited),
         cmocka_unit_test(a_caught_mutant_passes),
         cmocka_unit_test(the_order_is_the_list_s),
