@@ -22,14 +22,16 @@
 #define STACK       ((size_t)128 << 10)
 /* Lies at the lowest end of each stack: guard pages would be 2048 mappings of
  * each library, and a process may have 65530. */
-#define BOTTOM     0x5afe5afe5afe5afeu
-#define STATIC_MAX ((size_t)48 << 10) /* what ptxas grants without asking */
-#define SHARED_MAX ((size_t)227 << 10)
-#define ARRAYS_MAX 64u
-#define RED        64u /* bytes behind each shared array */
-#define RED_BYTE   0xA5
-#define POISON     0xFF
-#define GATHERINGS 4u /* masks of one warp that wait at a time */
+#define BOTTOM       0x5afe5afe5afe5afeu
+#define STATIC_MAX   ((size_t)48 << 10) /* what ptxas grants without asking */
+#define SHARED_MAX   ((size_t)227 << 10)
+#define ARRAYS_MAX   64u
+#define RED          64u /* bytes behind each shared array */
+#define RED_BYTE     0xA5
+#define POISON       0xFF
+#define STACKS_BYTES ((THREADS_MAX + 1) * STACK)
+#define SHARED_BYTES (SHARED_MAX + (ARRAYS_MAX + 1) * 2 * RED)
+#define GATHERINGS   4u /* masks of one warp that wait at a time */
 
 enum fiber_state { FIBER_READY, FIBER_BLOCK, FIBER_WARP, FIBER_DONE };
 
@@ -466,6 +468,16 @@ static void *map(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
+/* Also one that was not made to its end. */
+static void run_free(struct run *run)
+{
+    if (run->stacks)
+        munmap(run->stacks, STACKS_BYTES);
+    if (run->shared)
+        munmap(run->shared, SHARED_BYTES);
+    free(run);
+}
+
 static struct run *take_run(void)
 {
     struct run *run;
@@ -480,13 +492,11 @@ static struct run *take_run(void)
     run = calloc(1, sizeof *run);
     if (!run)
         return NULL;
-    run->stacks = map((THREADS_MAX + 1) * STACK);
-    run->shared = map(SHARED_MAX + (ARRAYS_MAX + 1) * 2 * RED);
+    run->stacks = map(STACKS_BYTES);
+    run->shared = map(SHARED_BYTES);
     if (run->stacks && run->shared)
         return run;
-    if (run->stacks)
-        munmap(run->stacks, (THREADS_MAX + 1) * STACK);
-    free(run);
+    run_free(run);
     return NULL;
 }
 
@@ -504,9 +514,7 @@ __attribute__((destructor)) static void free_runs(void)
         struct run *run = idle;
 
         idle = run->next;
-        munmap(run->stacks, (THREADS_MAX + 1) * STACK);
-        munmap(run->shared, SHARED_MAX + (ARRAYS_MAX + 1) * 2 * RED);
-        free(run);
+        run_free(run);
     }
 }
 

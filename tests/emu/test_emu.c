@@ -7,6 +7,9 @@
 #include "tests/emu/emu_test.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "compiler/compile.h"
 
@@ -70,6 +73,50 @@ static void barriers_matter(void **state)
     assert_int_equal(rotated("rotate_next", "reversed", 1), N - 1);
     assert_int_equal(rotated("rotate_last", "forward", 0), N - 1);
     assert_int_equal(rotated("rotate_last", "reversed", 0), 0);
+}
+
+static long mapped_pages(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    long pages = -1;
+
+    if (f && fscanf(f, "%ld", &pages) != 1)
+        pages = -1;
+    if (f)
+        fclose(f);
+    return pages;
+}
+
+/* Without memory for the stacks a launch fails, and leaves nothing behind. */
+static void no_memory(void **state)
+{
+    const unsigned one[3] = { 1, 1, 1 };
+    int status;
+    pid_t pid;
+
+    (void)state;
+    fflush(stdout);
+    pid = fork();
+    if (!pid) {
+        const struct emu_kernel *k = own.find("dynamic");
+        long before = mapped_pages(), page = sysconf(_SC_PAGESIZE);
+        rlim_t most = (rlim_t)(before * page) + (64 << 20);
+        struct rlimit limit = { most, most };
+        void *args[8] = { &status, &status, &status, &status,
+                          &status, &status, &status, &status };
+
+        if (setrlimit(RLIMIT_AS, &limit))
+            _exit(2);
+        for (int i = 0; i < 100; i++)
+            if (!own.launch(k, one, one, 0, args) ||
+                !strstr(own.error(), "no memory"))
+                _exit(3);
+        /* one launch's shared memory is 60 pages */
+        _exit(mapped_pages() - before < 2000 ? 0 : 4);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void shared_memory(void **state)
@@ -317,6 +364,7 @@ static int open_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_memory), /* first: a launch keeps its memory */
         cmocka_unit_test(barriers_matter),
         cmocka_unit_test(shared_memory),
         cmocka_unit_test(indices),
