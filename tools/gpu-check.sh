@@ -45,9 +45,6 @@ JOBS=$(nproc 2>/dev/null || echo 2)
 export HALCYON_CACHE_DIR=$out/cache
 rm -f "$out"/summary.* "$out"/*.log
 mkdir -p -m 700 "$HALCYON_CACHE_DIR"
-# What --carry has put beside the build; it comes before this machine's own.
-[ ! -d "$B/lib" ] ||
-    export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$PWD/$B/lib
 
 passed=0 failed=0 missing=0 cuda_passed=no lines=()
 
@@ -121,14 +118,33 @@ step() {
 
 # ---- what is here --------------------------------------------------------
 
-find_driver() {
+find_library() {
     local d name=$1 path=${LD_LIBRARY_PATH:-}
     for d in ${path//:/ } /usr/lib/x86_64-linux-gnu \
         /usr/lib/aarch64-linux-gnu /usr/lib64 /usr/lib /usr/local/nvidia/lib64 \
         /usr/lib/wsl/lib; do
         [ ! -e "$d/$name" ] || { echo "$d/$name"; return 0; }
     done
-    ldconfig -p 2>/dev/null | awk -v n="$name" '$1 == n {print $NF; exit}' | grep .
+    PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | awk -v n="$name" '$1 == n {print $NF; exit}' | grep .
+}
+
+add_path() { # FOLDER
+    export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$1
+}
+
+# What --carry has put beside the build is found before the system's own: only
+# what this machine lacks is shown, so that its programs (nvidia-smi, the
+# sanitizer) and its driver keep their libraries.
+add_carried() {
+    local lib carried=$out/carried
+    rm -rf "$carried"
+    [ -d "$B/lib" ] || return 0
+    mkdir -p "$carried"
+    for lib in "$B"/lib/lib*; do
+        find_library "${lib##*/}" >/dev/null ||
+            ln -s "$(realpath "$lib")" "$carried/"
+    done
+    add_path "$carried"
 }
 
 find_tool() { # NAME: in PATH, or where the toolkit has it
@@ -139,7 +155,7 @@ find_tool() { # NAME: in PATH, or where the toolkit has it
 look() {
     local driver smi
     gpu=no
-    if driver=$(find_driver libcuda.so.1); then
+    if driver=$(find_library libcuda.so.1); then
         note driver passed 0 "$driver"
         if [ -e "${GPU_CHECK_DEVICE:-/dev/nvidiactl}" ] || [ -e /dev/dxg ]; then
             gpu=yes
@@ -164,6 +180,13 @@ runs() { timeout 20 "$@" >/dev/null 2>&1 </dev/null; }
 build() {
     if [ -x "$B/halcyon" ] && runs "$B/halcyon" --version; then
         note build passed 0 "carried: $B/halcyon"
+        return 0
+    fi
+    # This machine's own may be too old for it.
+    if [ -x "$B/halcyon" ] && [ -d "$B/lib" ] &&
+        runs env LD_LIBRARY_PATH="$(realpath "$B/lib")" "$B/halcyon" --version; then
+        add_path "$(realpath "$B/lib")"
+        note build passed 0 "carried: $B/halcyon, with all its libraries"
         return 0
     fi
     [ ! -x "$B/halcyon" ] ||
@@ -245,6 +268,7 @@ on_other() { # BACKEND
 
 trap 'note interrupted failed $((SECONDS - start)) "stopped by a signal"; exit 1' INT TERM
 
+add_carried
 look
 if build; then
     unit

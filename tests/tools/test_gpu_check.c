@@ -88,6 +88,23 @@ static void on_a_gpu(void **state)
     assert_string_equal(state_of("bench"), "passed");
 }
 
+/* Of the libraries that came along, those that this machine lacks. */
+static void carried_libraries(void **state)
+{
+    (void)state;
+    expect("mkdir -p $D/b/lib && touch $D/b/lib/libnowhere.so.9 && "
+           "cp -L /lib/*/libm.so.6 $D/b/lib && "
+           "echo 'echo has $(ls ${LD_LIBRARY_PATH##*:})' >$D/conform; " ON_GPU,
+           0, "has libnowhere.so.9\n");
+    /* all, where a build runs with nothing less */
+    expect("printf '%s\n' '#!/bin/sh' 'case $LD_LIBRARY_PATH in *b/lib) exec "
+           "sh $D/b/all \"$@\";; esac; exit 1' >$D/b/new && "
+           "mv $D/b/halcyon $D/b/all && mv $D/b/new $D/b/halcyon && "
+           "chmod +x $D/b/halcyon; " ON_GPU,
+           0, "has libm.so.6 libnowhere.so.9\n");
+    expect("mv $D/b/all $D/b/halcyon && rm -r $D/b/lib", 0, "");
+}
+
 static void ends_in_time(void **state)
 {
     (void)state;
@@ -141,6 +158,7 @@ int main(void)
         cmocka_unit_test(without_driver),
         cmocka_unit_test(without_compiler),
         cmocka_unit_test(on_a_gpu),
+        cmocka_unit_test(carried_libraries),
         cmocka_unit_test(ends_in_time),
         cmocka_unit_test(killed),
     };
