@@ -7,6 +7,7 @@
 #include "backends/cuda/cuda.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include "compiler/compile.h"
 
 #define ARCHS_MAX 64
+/* Major versions beyond the driver's that are looked for. */
+#define NEWER_MAX 2
 
 static struct {
     pthread_mutex_t lock;
@@ -28,44 +31,53 @@ static struct {
 /* ---- the library -----------------------------------------------------------
  */
 
-static void *library_open(char *tried, size_t size)
+/* The names in their order; false beyond the last: the driver's own version,
+ * what the machine has by default, older ones, newer ones. */
+static bool library_name(unsigned index, char *name, size_t size)
 {
-    const char *path = getenv("HALCYON_NVRTC_LIB");
-    char names[5][64];
-    void *lib = NULL;
+    static const char *const defaults[] = {
+        "libnvrtc.so",
+        "/usr/local/cuda/lib64/libnvrtc.so",
+        "/usr/local/cuda/lib/libnvrtc.so",
+    };
+    const unsigned own = (unsigned)cuda_version / 1000, oldest = 12;
+    const unsigned n_defaults = sizeof defaults / sizeof defaults[0];
+    const unsigned n_older = own > oldest ? own - oldest : 0;
 
-    if (path && *path) {
-        snprintf(tried, size, "%s", path);
-        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    }
-    /* The driver's own version first: it takes that one's results. */
-    snprintf(names[0], sizeof names[0], "libnvrtc.so.%d", cuda_version / 1000);
-    snprintf(names[1], sizeof names[1], "libnvrtc.so");
-    snprintf(names[2], sizeof names[2], "/usr/local/cuda-%d/lib64/libnvrtc.so",
-             cuda_version / 1000);
-    snprintf(names[3], sizeof names[3], "/usr/local/cuda/lib64/libnvrtc.so");
-    snprintf(names[4], sizeof names[4], "/usr/local/cuda/lib/libnvrtc.so");
-    snprintf(tried, size, "%s", names[0]);
-    for (int i = 0; i < 5 && !lib; i++)
-        lib = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    return lib;
+    if (index == 0)
+        snprintf(name, size, "libnvrtc.so.%u", own);
+    else if (index == 1)
+        snprintf(name, size, "/usr/local/cuda-%u/lib64/libnvrtc.so", own);
+    else if (index < 2 + n_defaults)
+        snprintf(name, size, "%s", defaults[index - 2]);
+    else if (index < 2 + n_defaults + n_older)
+        snprintf(name, size, "libnvrtc.so.%u",
+                 own - 1 - (index - 2 - n_defaults));
+    else if (index == 2 + n_defaults + n_older)
+        snprintf(name, size, "libnvrtc.so.11.2"); /* 11.2 to 11.8 */
+    else if (index <= 2 + n_defaults + n_older + NEWER_MAX)
+        snprintf(name, size, "libnvrtc.so.%u",
+                 own + index - (2 + n_defaults + n_older));
+    else
+        return false;
+    return true;
 }
 
 static halError_t library_fill(void *lib, const char *path)
 {
+    const char *missing = NULL;
+    void *f;
     int n = 0;
 
-#define X(name, parameters)                                                    \
-    do {                                                                       \
-        void *f = dlsym(lib, "nvrtc" #name);                                   \
-                                                                               \
-        if (!f)                                                                \
-            return hal_fail(halErrorKernelBuild,                               \
-                            "cuda: %s is broken: it lacks nvrtc" #name, path); \
-        memcpy(&nvrtc.name, &f, sizeof f);                                     \
-    } while (0);
+#define X(name, parameters)            \
+    f = dlsym(lib, "nvrtc" #name);     \
+    memcpy(&nvrtc.name, &f, sizeof f); \
+    missing = f ? missing : "nvrtc" #name;
     CUDA_NVRTC_LIST(X)
 #undef X
+    if (missing)
+        return hal_fail(halErrorKernelBuild,
+                        "cuda: %.200s is broken: it lacks %s", path, missing);
     if (nvrtc.Version(&nvrtc.major, &nvrtc.minor) ||
         nvrtc.GetNumSupportedArchs(&n) || n < 1 || n > ARCHS_MAX ||
         nvrtc.GetSupportedArchs(nvrtc.archs))
@@ -75,30 +87,73 @@ static halError_t library_fill(void *lib, const char *path)
     return halSuccess;
 }
 
-static halError_t library_load(void)
+/* halErrorNotFound: there is none, or it is of a later version than `most`;
+ * *out_broken: there is one that cannot be used. */
+static halError_t library_try(const char *name, int most, bool *out_broken)
 {
-    char tried[256];
-    halError_t st = halSuccess;
-    void *lib;
+    void *lib = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    halError_t st;
 
-    pthread_mutex_lock(&nvrtc.lock);
-    if (nvrtc.is_loaded)
-        goto out;
-    lib = library_open(tried, sizeof tried);
-    if (!lib) {
-        st = hal_fail(halErrorKernelBuild,
-                      "cuda: CUDA C++ text needs NVRTC and %s is not found; "
-                      "install it (cuda-nvrtc-%d-%d, or pip's "
-                      "nvidia-cuda-nvrtc with its folder in LD_LIBRARY_PATH); "
-                      "kernels with a PTX image need none",
-                      tried, cuda_version / 1000, cuda_version % 1000 / 10);
-        goto out;
-    }
-    st = library_fill(lib, tried);
+    if (!lib)
+        return halErrorNotFound;
+    st = library_fill(lib, name);
+    *out_broken |= st != halSuccess;
+    if (st == halSuccess && nvrtc.major > most)
+        st = halErrorNotFound;
     if (st != halSuccess)
         dlclose(lib);
+    return st;
+}
+
+static halError_t not_found(const char *name)
+{
+    return hal_fail(halErrorKernelBuild,
+                    "cuda: CUDA C++ text needs NVRTC and %.200s is not found; "
+                    "install it (cuda-nvrtc-%d-%d, or pip's "
+                    "nvidia-cuda-nvrtc with its folder in LD_LIBRARY_PATH); "
+                    "kernels with a PTX image need none",
+                    name, cuda_version / 1000, cuda_version % 1000 / 10);
+}
+
+/* The first of the names that is whole and not of a later major version than
+ * `most`. */
+static halError_t library_search(int most, bool *out_broken)
+{
+    halError_t st = halErrorNotFound;
+    char name[64];
+
+    for (unsigned i = 0; st != halSuccess && library_name(i, name, sizeof name);
+         i++)
+        st = library_try(name, most, out_broken);
+    return st;
+}
+
+/* A driver takes what its own NVRTC and older ones make; what a newer one makes
+ * it may refuse, so that comes last.  Where all are broken, the sentence is
+ * about the last, which library_fill has written. */
+static halError_t library_load(void)
+{
+    const char *path = getenv("HALCYON_NVRTC_LIB");
+    halError_t st = halErrorNotFound;
+    bool broken = false;
+    char name[64];
+
+    pthread_mutex_lock(&nvrtc.lock);
+    if (nvrtc.is_loaded) {
+        st = halSuccess;
+    } else if (path && *path) {
+        st = library_try(path, INT_MAX, &broken);
+    } else {
+        st = library_search(cuda_version / 1000, &broken);
+        if (st != halSuccess)
+            st = library_search(INT_MAX, &broken);
+    }
     nvrtc.is_loaded = st == halSuccess;
-out:
+    if (st != halSuccess) {
+        (void)library_name(0, name, sizeof name);
+        st = broken ? halErrorKernelBuild
+                    : not_found(path && *path ? path : name);
+    }
     pthread_mutex_unlock(&nvrtc.lock);
     return st;
 }

@@ -146,8 +146,64 @@ static int missing_body(void)
                 dev->ops->kernel_create(dev, &k.desc, list, 2, &out, &info),
                 "needs NVRTC");
     CHECK(out == SAME);
+    /* a library of something else */
+    setenv("HALCYON_NVRTC_LIB", getenv("HALCYON_CUDA_LIB"), 1);
+    CHECK_FAILS(halErrorKernelBuild, test_kernel_create(dev, &k, &out),
+                "fake_cuda.so is broken: it lacks nvrtc");
     dev->ops->device_close(dev);
     return clean(fake);
+}
+
+/* In a process whose LD_LIBRARY_PATH has an NVRTC of another major version than
+ * the driver, 12.4. */
+static int found_body(void)
+{
+    char word[48];
+    struct fake_cuda *fake;
+    struct test_kernel k;
+    struct hal_dev *dev;
+    void *out = SAME;
+    unsigned n;
+
+    fake = fake_load();
+    CHECK(fake);
+    fake->version = 12040;
+    CHECK(!hal_backend_cuda.probe(&n));
+    CHECK(!hal_backend_cuda.device_open(0, &dev));
+    cuda_kernel(&k, "wrong", text_wrong, "b");
+    snprintf(word, sizeof word, "kernel wrong on NVRTC %s.",
+             getenv("FAKE_NVRTC_MAJOR"));
+    CHECK_FAILS(halErrorKernelBuild, test_kernel_create(dev, &k, &out), word);
+    dev->ops->device_close(dev);
+    return clean(fake);
+}
+
+static void search(const char *major, const char *name)
+{
+    char command[3 * PATH_MAX], fake[PATH_MAX + 32], self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    assert_true(n > 0);
+    self[n] = '\0';
+    fake_path(fake, "fake_nvrtc.so");
+    snprintf(command, sizeof command,
+             "d=$HALCYON_CACHE_DIR/%s && mkdir -p $d && ln -sf $(realpath "
+             "%.3000s) $d/%s && env -u HALCYON_NVRTC_LIB FAKE_NVRTC_MAJOR=%s "
+             "LD_LIBRARY_PATH=$d %.3000s search",
+             name, fake, name, major, self);
+    assert_int_equal(system(command), 0);
+}
+
+/* An older one comes before a newer one, which is better than none. */
+static void other_versions(void **state)
+{
+    (void)state;
+    if (system("ldconfig -p 2>/dev/null | grep -q 'libnvrtc.so.12 '") == 0) {
+        print_message("this machine has the driver's own\n");
+        skip();
+    }
+    search("11", "libnvrtc.so.11.2");
+    search("13", "libnvrtc.so.13");
 }
 
 static bool find_real(char path[PATH_MAX])
@@ -201,6 +257,7 @@ static int real_body(void)
 IN_CHILD(runs)
 IN_CHILD(too_old)
 IN_CHILD(missing)
+IN_CHILD(found)
 
 static void real(void **state)
 {
@@ -214,14 +271,22 @@ static void real(void **state)
     in_child(real_body);
 }
 
-int main(void)
+static int search_main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(found) };
+
+    return cuda_main("cuda nvrtc found", tests, 1);
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs),
-        cmocka_unit_test(too_old),
-        cmocka_unit_test(missing),
+        cmocka_unit_test(runs),    cmocka_unit_test(too_old),
+        cmocka_unit_test(missing), cmocka_unit_test(other_versions),
         cmocka_unit_test(real),
     };
 
+    if (argc == 2 && !strcmp(argv[1], "search"))
+        return search_main();
     return cuda_main("cuda nvrtc", tests, sizeof tests / sizeof tests[0]);
 }
