@@ -2,11 +2,11 @@
 /*
  * copy.c - copies and fills.  Invariant: a call never waits for earlier work of
  * its stream, save a copy to plain memory whose caller does not wait himself,
- * one from memory that another backend has pinned, and one that finds all
- * staging buffers full.
+ * one from memory that another backend has pinned, and one of more bytes than
+ * the staging buffers have room for.
  *
  * The driver reads plain memory before its call returns, but waits for the
- * stream to do so; a busy stream gets the bytes from a staging buffer.  Memory
+ * stream to do so; a busy stream gets the bytes from staging buffers.  Memory
  * that others in the process have page-locked is plain to Halcyon and not to
  * the driver: its copy is waited for.  What another backend has pinned is plain
  * to the driver, which would read it at the call: earlier work, which may write
@@ -26,27 +26,6 @@ static bool is_known(const void *host)
            type;
 }
 
-static halError_t staged_in(struct cuda_stream *s, uint64_t target,
-                            const void *host, uint64_t size)
-{
-    struct cuda_dev *dev = s->dev;
-    struct cuda_stage *stage = NULL;
-    halError_t st = cuda_stage_take(dev, size, &stage);
-
-    if (st != halSuccess)
-        return st;
-    memcpy(stage->host, host, (size_t)size);
-    CUDA_OR_GOTO(
-        out, st, dev,
-        cuda_cu.MemcpyHtoDAsync(target, stage->host, (size_t)size, s->stream));
-    CUDA_OR_GOTO(out, st, dev, cuda_cu.EventRecord(stage->done, s->stream));
-out:
-    if (st != halSuccess) /* the copy may have been enqueued */
-        (void)cuda_cu.StreamSynchronize(s->stream);
-    cuda_stage_give(dev, stage);
-    return st;
-}
-
 static halError_t direct_in(struct cuda_stream *s, uint64_t target,
                             const void *host, uint64_t size, bool is_pinned)
 {
@@ -61,6 +40,48 @@ out:
     return st;
 }
 
+/* Through one buffer; as many bytes as it has room for. */
+static halError_t piece_in(struct cuda_stream *s, struct cuda_stage *stage,
+                           uint64_t target, const char *host, uint64_t size,
+                           uint64_t *out_done)
+{
+    uint64_t room = CUDA_STAGE_BYTES - stage->used;
+    char *at = stage->host + stage->used;
+    halError_t st = halSuccess;
+
+    if (size > room)
+        size = room;
+    memcpy(at, host, (size_t)size);
+    stage->used += size;
+    CUDA_OR_GOTO(out, st, s->dev,
+                 cuda_cu.MemcpyHtoDAsync(target, at, (size_t)size, s->stream));
+    CUDA_OR_GOTO(out, st, s->dev, cuda_cu.EventRecord(stage->done, s->stream));
+    *out_done = size;
+out:
+    if (st != halSuccess) /* the copy may have been enqueued */
+        (void)cuda_cu.StreamSynchronize(s->stream);
+    return st;
+}
+
+/* What the buffers have no room for goes the driver's way. */
+static halError_t staged_in(struct cuda_stream *s, uint64_t target,
+                            const char *host, uint64_t size)
+{
+    halError_t st = halSuccess;
+    uint64_t done = 0;
+
+    for (; st == halSuccess && size; target += done, host += done) {
+        struct cuda_stage *stage = cuda_stage_take(s, size);
+
+        if (!stage)
+            return direct_in(s, target, host, size, false);
+        st = piece_in(s, stage, target, host, size, &done);
+        cuda_stage_give(s->dev, stage);
+        size -= st == halSuccess ? done : 0;
+    }
+    return st;
+}
+
 halError_t cuda_copy_in(struct hal_dev *hal, void *stream, void *mem,
                         uint64_t offset, const void *host, uint64_t size,
                         unsigned flags)
@@ -70,9 +91,9 @@ halError_t cuda_copy_in(struct hal_dev *hal, void *stream, void *mem,
     uint64_t target = cuda_address(mem, offset);
     bool is_pinned = flags & HAL_COPY_PINNED, pushed;
     unsigned code = CUDA_OK;
-    halError_t st;
+    halError_t st = halSuccess;
 
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     if (!is_pinned)
         code = cuda_cu.StreamQuery(s->stream);
     else if (!is_known(host))
@@ -85,6 +106,7 @@ halError_t cuda_copy_in(struct hal_dev *hal, void *stream, void *mem,
         st = direct_in(s, target, host, size, is_pinned);
     else
         st = cuda_fail(dev, code, "the stream before a copy");
+out:
     cuda_leave(pushed);
     return st;
 }
@@ -99,7 +121,7 @@ halError_t cuda_copy_out(struct hal_dev *hal, void *stream, void *host,
     halError_t st = halSuccess;
     bool pushed;
 
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     if (flags & HAL_COPY_WAITED && !(flags & HAL_COPY_PINNED)) {
         unsigned code = cuda_cu.StreamQuery(s->stream);
 
@@ -129,7 +151,7 @@ halError_t cuda_copy(struct hal_dev *hal, void *stream, void *dst_mem,
     halError_t st = halSuccess;
     bool pushed;
 
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     CUDA_OR_GOTO(out, st, dev,
                  cuda_cu.MemcpyDtoDAsync(cuda_address(dst_mem, dst_offset),
                                          cuda_address(src_mem, src_offset),
@@ -150,7 +172,7 @@ halError_t cuda_fill(struct hal_dev *hal, void *stream, void *mem,
     halError_t st = halSuccess;
     bool pushed;
 
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     if (pattern_bytes == 1)
         CUDA_OR_GOTO(out, st, dev,
                      cuda_cu.MemsetD8Async(target, (unsigned char)pattern, n,
@@ -187,7 +209,7 @@ halError_t cuda_copy_2d(struct hal_dev *hal, void *stream, void *dst_mem,
     halError_t st = halSuccess;
     bool pushed;
 
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     CUDA_OR_GOTO(out, st, dev,
                  cuda_cu.Memcpy2DAsync((const void *)&copy, s->stream));
 out:

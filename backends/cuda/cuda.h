@@ -14,13 +14,12 @@
  *
  * Nothing in this backend waits for the whole context while work can be held
  * back by a host function: what does so in CUDA (cuMemFree, cuMemFreeHost) is
- * used where there are no pools, for memory that a caller frees, for staging
- * buffers beyond a limit (stage.c), and at close.  Loading a kernel may wait,
- * too: drivers load lazily.
+ * used where there are no pools, for memory that a caller frees, and at close.
+ * Loading a kernel may wait, too: drivers load lazily.
  *
  * Locks, in the order in which they are taken: hal_stream's (the core's),
- * dev->lock, worker->lock, stage_lock.  None of the backend's is held while the
- * host waits.
+ * dev->lock, worker->lock, stage_lock; that of peer.c.  None of the backend's
+ * is held while the host waits.
  */
 #ifndef BACKENDS_CUDA_CUDA_H
 #define BACKENDS_CUDA_CUDA_H
@@ -95,7 +94,7 @@ struct cuda_dev {
 
     pthread_mutex_t stage_lock;
     struct cuda_stage *stages;
-    uint64_t stage_bytes;
+    unsigned n_stages; /* those that are taken, too */
 };
 
 static inline struct cuda_dev *cuda_dev_of(struct hal_dev *dev)
@@ -104,7 +103,7 @@ static inline struct cuda_dev *cuda_dev_of(struct hal_dev *dev)
 }
 
 /* Makes the device's context current; cuda_leave puts the former one back.
- * Every op stands between the two. */
+ * Every op stands between the two; after a failure cuda_leave does nothing. */
 static inline unsigned cuda_enter(const struct cuda_dev *dev, bool *out_pushed)
 {
     struct CUctx_st *now = NULL;
@@ -151,14 +150,6 @@ bool cuda_error_is_final(unsigned code);
         }                                          \
     } while (0)
 
-/* Enters the device's context, or returns from the op. */
-#define CUDA_ENTER(dev, pushed)                                        \
-    do {                                                               \
-        unsigned enter_ = cuda_enter((dev), &(pushed));                \
-        if (enter_ != CUDA_OK)                                         \
-            return cuda_fail((dev), enter_, "cuda_cu.CtxPushCurrent"); \
-    } while (0)
-
 /* ---- memory.c, host.c -------------------------------------------------- */
 
 enum cuda_origin {
@@ -200,6 +191,8 @@ halError_t cuda_peer_can_access(struct hal_dev *dev, struct hal_dev *peer,
                                 int *out_can);
 halError_t cuda_peer_enable(struct hal_dev *dev, struct hal_dev *peer);
 halError_t cuda_peer_disable(struct hal_dev *dev, struct hal_dev *peer);
+/* Ends what is left from and to a device that closes. */
+void cuda_peers_close(struct cuda_dev *dev);
 
 /* ---- stream.c ---------------------------------------------------------- */
 
@@ -270,17 +263,21 @@ halError_t cuda_copy_2d(struct hal_dev *dev, void *stream, void *dst_mem,
                         uint64_t height);
 
 /* Page-locked memory that holds what a busy stream copies later. */
+#define CUDA_STAGE_BYTES ((uint64_t)4 << 20)
+
 struct cuda_stage {
     struct cuda_stage *next;
-    void *host;
-    uint64_t size;
-    struct CUevent_st *done;
+    char *host;                   /* CUDA_STAGE_BYTES */
+    uint64_t used;                /* from its start */
+    const struct cuda_stream *of; /* whose copies have used it */
+    struct CUevent_st *done;      /* behind the last of them */
 };
 
-/* A free one of at least `size` bytes; between cuda_enter and cuda_leave.
- * Give it back with its event recorded behind its last use. */
-halError_t cuda_stage_take(struct cuda_dev *dev, uint64_t size,
-                           struct cuda_stage **out_stage);
+/* One with room at `used` for `size` bytes, or for as many of them as a piece
+ * of its own would hold; between cuda_enter and cuda_leave.  NULL: all are in
+ * use, or there is no memory for one.  Never waits for a stream.  Give it back
+ * with `used` raised and its event recorded behind its last use. */
+struct cuda_stage *cuda_stage_take(const struct cuda_stream *s, uint64_t size);
 void cuda_stage_give(struct cuda_dev *dev, struct cuda_stage *stage);
 void cuda_stages_close(struct cuda_dev *dev);
 

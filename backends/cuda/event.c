@@ -12,7 +12,7 @@ halError_t cuda_event_create(struct hal_dev *hal, int timing, void **out_event)
     halError_t st = halSuccess;
     bool pushed;
 
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     CUDA_OR_GOTO(out, st, dev,
                  cuda_cu.EventCreate(
                      &event, CUDA_EVENT_BLOCKING_SYNC |
@@ -41,7 +41,7 @@ halError_t cuda_event_record(struct hal_dev *hal, void *stream, void *event)
     halError_t st = halSuccess;
     bool pushed;
 
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     CUDA_OR_GOTO(out, st, dev, cuda_cu.EventRecord(event, s->stream));
 out:
     cuda_leave(pushed);
@@ -52,15 +52,19 @@ static halError_t ask(struct hal_dev *hal, struct CUevent_st *event,
                       unsigned (*call)(struct CUevent_st *), const char *what)
 {
     struct cuda_dev *dev = cuda_dev_of(hal);
+    halError_t st = halSuccess;
     unsigned code;
     bool pushed;
 
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     code = call(event);
-    cuda_leave(pushed);
     if (code == CUDA_NOT_READY)
-        return halErrorNotReady;
-    return code == CUDA_OK ? halSuccess : cuda_fail(dev, code, what);
+        st = halErrorNotReady;
+    else if (code != CUDA_OK)
+        st = cuda_fail(dev, code, what);
+out:
+    cuda_leave(pushed);
+    return st;
 }
 
 halError_t cuda_event_query(struct hal_dev *dev, void *event)
@@ -82,7 +86,7 @@ halError_t cuda_event_elapsed(struct hal_dev *hal, void *start, void *end,
     float ms = 0;
     bool pushed;
 
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     CUDA_OR_GOTO(out, st, dev, cuda_cu.EventElapsedTime(&ms, start, end));
     *out_ms = ms;
 out:
@@ -97,7 +101,7 @@ halError_t cuda_stream_wait(struct hal_dev *hal, void *stream, void *event)
     halError_t st = halSuccess;
     bool pushed;
 
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     CUDA_OR_GOTO(out, st, dev, cuda_cu.StreamWaitEvent(s->stream, event, 0));
 out:
     cuda_leave(pushed);

@@ -21,6 +21,7 @@ halError_t cuda_launch(struct hal_dev *hal, void *stream, void *kernel,
     struct cuda_stream *s = stream;
     const struct cuda_kernel *k = kernel;
     const void *params[HAL_PARAMS_MAX];
+    halError_t st = halSuccess;
     unsigned code;
     bool pushed;
 
@@ -28,20 +29,20 @@ halError_t cuda_launch(struct hal_dev *hal, void *stream, void *kernel,
         params[i] = k->is_scalar >> i & 1
                         ? (const void *)&launch->args[i].scalar
                         : (const void *)&launch->args[i].buffer.addr;
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     remember(s, k);
     code = cuda_cu.LaunchKernel(k->function, launch->grid[0], launch->grid[1],
                                 launch->grid[2], k->group, 1, 1,
                                 launch->shared_bytes, s->stream,
                                 (void **)(uintptr_t)params, NULL);
+    if (code != CUDA_OK)
+        st = cuda_fail(dev, code, "cuda_cu.LaunchKernel");
+    if (code != CUDA_OK && !cuda_error_is_final(code))
+        st = hal_fail(st, "kernel %s: cuLaunchKernel: %s (%u)%s%s", k->name,
+                      cuda_error_name(code), code,
+                      cuda_error_hint(code)[0] ? ": " : "",
+                      cuda_error_hint(code));
+out:
     cuda_leave(pushed);
-    if (code == CUDA_OK)
-        return halSuccess;
-    if (cuda_error_is_final(code))
-        return cuda_fail(dev, code, "cuda_cu.LaunchKernel");
-    return hal_fail(cuda_fail(dev, code, "cuda_cu.LaunchKernel"),
-                    "kernel %s: cuLaunchKernel: %s (%u)%s%s", k->name,
-                    cuda_error_name(code), code,
-                    cuda_error_hint(code)[0] ? ": " : "",
-                    cuda_error_hint(code));
+    return st;
 }

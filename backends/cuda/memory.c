@@ -78,11 +78,12 @@ halError_t cuda_mem_info(struct hal_dev *hal, uint64_t *out_free,
                          uint64_t *out_total)
 {
     struct cuda_dev *dev = cuda_dev_of(hal);
-    halError_t st;
+    halError_t st = halSuccess;
     bool pushed;
 
-    CUDA_ENTER(dev, pushed);
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     st = info(dev, out_free, out_total);
+out:
     cuda_leave(pushed);
     return st;
 }

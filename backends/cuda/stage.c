@@ -1,120 +1,101 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stage.c - page-locked buffers for copies from plain memory to a busy stream.
- * Invariant: a stage in the list is used by no enqueued copy once its event is
- * done.  One is freed when the device is closed, or when it is idle and another
- * is wanted beyond the limit (cuMemFreeHost waits for the context).
+ * stage.c - page-locked buffers for copies from plain memory to a busy stream,
+ * in pieces of one size that are kept until the device is closed.  Invariant: a
+ * piece in the list is read by enqueued copies of one stream at most, below
+ * `used`, and by none once its event is done.
  */
 #include "backends/cuda/cuda.h"
 
 #include <stdlib.h>
 
-#define STAGE_MIN_BYTES ((uint64_t)1 << 20)
-/* Beyond this a copy waits for an older one's stage instead. */
-#define STAGES_MAX_BYTES ((uint64_t)256 << 20)
+/* 64 MiB in all: what a stream that is held back can be given meanwhile. */
+#define STAGES_MAX 16
 
-static halError_t stage_new(struct cuda_dev *dev, uint64_t size,
-                            struct cuda_stage **out_stage)
+/* Copies start here, as those of device memory do. */
+#define STAGE_ALIGN ((uint64_t)64)
+
+/* Less room than this is not worth a copy of its own. */
+#define ROOM_MIN_BYTES ((uint64_t)64 << 10)
+
+static void stage_destroy(struct cuda_stage *stage)
 {
-    struct cuda_stage *stage = calloc(1, sizeof *stage);
-    halError_t st = halSuccess;
-
-    if (!stage)
-        return hal_fail(halErrorHostMemory, "cuda: copy_in: %zu bytes",
-                        sizeof *stage);
-    stage->size = STAGE_MIN_BYTES;
-    while (stage->size < size)
-        stage->size *= 2;
-    CUDA_OR_GOTO(
-        out, st, dev,
-        cuda_cu.EventCreate(&stage->done, CUDA_EVENT_BLOCKING_SYNC |
-                                              CUDA_EVENT_DISABLE_TIMING));
-    CUDA_OR_GOTO(out, st, dev,
-                 cuda_cu.MemHostAlloc(&stage->host, (size_t)stage->size,
-                                      CUDA_HOST_ALLOC_PORTABLE));
-    *out_stage = stage;
-    stage = NULL;
-out:
+    if (stage && stage->host)
+        (void)cuda_cu.MemFreeHost(stage->host);
     if (stage && stage->done)
         (void)cuda_cu.EventDestroy(stage->done);
     free(stage);
-    return st;
 }
 
-/* The first free one that is large enough, out of the list. */
-static struct cuda_stage *stage_find(struct cuda_dev *dev, uint64_t size)
+static struct cuda_stage *stage_create(void)
 {
+    struct cuda_stage *stage = calloc(1, sizeof *stage);
+    void *host = NULL;
+
+    if (!stage)
+        return NULL;
+    if (cuda_cu.EventCreate(&stage->done, CUDA_EVENT_BLOCKING_SYNC |
+                                              CUDA_EVENT_DISABLE_TIMING) ==
+            CUDA_OK &&
+        cuda_cu.MemHostAlloc(&host, CUDA_STAGE_BYTES,
+                             CUDA_HOST_ALLOC_PORTABLE) == CUDA_OK) {
+        stage->host = host;
+        return stage;
+    }
+    stage_destroy(stage);
+    return NULL;
+}
+
+/* Makes room for `size` bytes, behind what the stream's own copies have yet to
+ * read, or in a piece that none reads any more. */
+static bool stage_suits(struct cuda_stage *stage, const struct cuda_stream *s,
+                        uint64_t size)
+{
+    uint64_t at = (stage->used + STAGE_ALIGN - 1) / STAGE_ALIGN * STAGE_ALIGN;
+
+    if (stage->of == s && at < CUDA_STAGE_BYTES &&
+        (CUDA_STAGE_BYTES - at >= size ||
+         CUDA_STAGE_BYTES - at >= ROOM_MIN_BYTES)) {
+        stage->used = at;
+        return true;
+    }
+    if (stage->used && cuda_cu.EventQuery(stage->done) != CUDA_OK)
+        return false;
+    stage->used = 0;
+    return true;
+}
+
+struct cuda_stage *cuda_stage_take(const struct cuda_stream *s, uint64_t size)
+{
+    struct cuda_dev *dev = s->dev;
     struct cuda_stage **at, *stage = NULL;
+    bool may_grow = false;
 
     pthread_mutex_lock(&dev->stage_lock);
-    for (at = &dev->stages; *at; at = &(*at)->next)
-        if ((*at)->size >= size && cuda_cu.EventQuery((*at)->done) == CUDA_OK) {
+    for (at = &dev->stages; *at && !stage;) {
+        if (stage_suits(*at, s, size)) {
             stage = *at;
             *at = stage->next;
-            break;
+        } else {
+            at = &(*at)->next;
         }
+    }
+    if (!stage && dev->n_stages < STAGES_MAX) {
+        may_grow = true; /* it counts from here on */
+        dev->n_stages++;
+    }
     pthread_mutex_unlock(&dev->stage_lock);
-    return stage;
-}
-
-/* The bytes count from the decision to make a stage to its end. */
-static bool reserve(struct cuda_dev *dev, uint64_t size)
-{
-    bool ok;
-
-    pthread_mutex_lock(&dev->stage_lock);
-    ok = !dev->stages || dev->stage_bytes + size <= STAGES_MAX_BYTES;
-    if (ok)
-        dev->stage_bytes += size;
-    pthread_mutex_unlock(&dev->stage_lock);
-    return ok;
-}
-
-/* The oldest, once its work has ended; its memory makes room for another. */
-static void evict(struct cuda_dev *dev)
-{
-    struct cuda_stage **at, *stage = NULL;
-
-    pthread_mutex_lock(&dev->stage_lock);
-    for (at = &dev->stages; *at; at = &(*at)->next)
-        if (!(*at)->next) {
-            stage = *at;
-            *at = NULL;
-            break;
+    if (may_grow) {
+        stage = stage_create();
+        if (!stage) {
+            pthread_mutex_lock(&dev->stage_lock);
+            dev->n_stages--;
+            pthread_mutex_unlock(&dev->stage_lock);
         }
+    }
     if (stage)
-        dev->stage_bytes -= stage->size;
-    pthread_mutex_unlock(&dev->stage_lock);
-    if (!stage)
-        return;
-    (void)cuda_cu.EventSynchronize(stage->done);
-    (void)cuda_cu.MemFreeHost(stage->host);
-    (void)cuda_cu.EventDestroy(stage->done);
-    free(stage);
-}
-
-halError_t cuda_stage_take(struct cuda_dev *dev, uint64_t size,
-                           struct cuda_stage **out_stage)
-{
-    struct cuda_stage *stage = stage_find(dev, size);
-    uint64_t room = STAGE_MIN_BYTES;
-    halError_t st;
-
-    if (stage) {
-        *out_stage = stage;
-        return halSuccess;
-    }
-    while (room < size)
-        room *= 2;
-    while (!reserve(dev, room))
-        evict(dev);
-    st = stage_new(dev, size, out_stage);
-    if (st != halSuccess) {
-        pthread_mutex_lock(&dev->stage_lock);
-        dev->stage_bytes -= room;
-        pthread_mutex_unlock(&dev->stage_lock);
-    }
-    return st;
+        stage->of = s;
+    return stage;
 }
 
 void cuda_stage_give(struct cuda_dev *dev, struct cuda_stage *stage)
@@ -127,6 +108,10 @@ void cuda_stage_give(struct cuda_dev *dev, struct cuda_stage *stage)
 
 void cuda_stages_close(struct cuda_dev *dev)
 {
-    while (dev->stages)
-        evict(dev);
+    while (dev->stages) {
+        struct cuda_stage *stage = dev->stages;
+
+        dev->stages = stage->next;
+        stage_destroy(stage);
+    }
 }

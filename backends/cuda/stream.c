@@ -91,18 +91,21 @@ static halError_t ask(struct cuda_stream *s,
                       unsigned (*call)(struct CUstream_st *), const char *what)
 {
     uint64_t before = atomic_load(&s->n_launched);
+    halError_t st = halSuccess;
     unsigned code;
     bool pushed;
 
-    CUDA_ENTER(s->dev, pushed);
+    CUDA_OR_GOTO(out, st, s->dev, cuda_enter(s->dev, &pushed));
     code = call(s->stream);
-    cuda_leave(pushed);
     if (code == CUDA_NOT_READY)
-        return halErrorNotReady;
-    if (code != CUDA_OK)
-        return cuda_fail(s->dev, code, what);
-    settle(s, before);
-    return halSuccess;
+        st = halErrorNotReady;
+    else if (code != CUDA_OK)
+        st = cuda_fail(s->dev, code, what);
+    else
+        settle(s, before);
+out:
+    cuda_leave(pushed);
+    return st;
 }
 
 halError_t cuda_stream_query(struct hal_dev *dev, void *stream)

@@ -6,6 +6,10 @@
  */
 #include "tests/backends/cuda_test.h"
 
+#include <pthread.h>
+
+#include "backends/cuda/cuda.h"
+
 /* ---- every call fails once ---------------------------------------------- */
 
 static halError_t use(struct held *h)
@@ -165,6 +169,99 @@ static int blocked_body(void)
         CHECK(big[i] == 7);
     ops->mem_free(h.dev, m.impl);
     free(big);
+    give_back(&h);
+    return clean(fake);
+}
+
+struct gate {
+    atomic_int begun, open;
+    const struct fake_cuda *fake;
+    int n_live; /* that many objects open it late */
+};
+
+static void *open_late(void *arg)
+{
+    struct gate *gate = arg;
+
+    for (int i = 0; i < 5000 && gate->fake->n_live < gate->n_live; i++)
+        sleep_ms(1);
+    sleep_ms(5);
+    atomic_store(&gate->open, 1);
+    return NULL;
+}
+
+static void pass_gate(void *arg)
+{
+    struct gate *gate = arg;
+
+    atomic_store(&gate->begun, 1);
+    wait_open(&gate->open);
+}
+
+/* Holds the stream back, and returns once its host function runs. */
+static halError_t hold(struct held *h, struct gate *gate)
+{
+    atomic_store(&gate->begun, 0);
+    atomic_store(&gate->open, 0);
+    TRY(h->dev->ops->host_func(h->dev, h->stream, pass_gate, gate));
+    while (!atomic_load(&gate->begun))
+        usleep(100);
+    return halSuccess;
+}
+
+/* Copies to a stream that is held back share pieces of a bounded whole; what
+ * does not fit into it waits for its own stream, and arrives. */
+static int staged_body(void)
+{
+    const uint64_t many = 20 << 20, most = 16 * CUDA_STAGE_BYTES;
+    const uint64_t size = most + (6 << 20);
+    unsigned char *host = malloc(size);
+    struct gate gate;
+    struct fake_cuda *fake;
+    const struct hal_ops *ops;
+    struct test_kernel k;
+    struct hal_mem m;
+    struct held h;
+    pthread_t thread;
+    int n_live;
+
+    if (prepare(&fake, &h, &k) || !host)
+        return 1;
+    ops = h.dev->ops;
+    CHECK(!ops->mem_alloc(h.dev, size, HAL_MEM_DEVICE, &m));
+    CHECK(!hold(&h, &gate));
+    n_live = fake->n_live;
+    for (uint32_t i = 0; i < 1000; i++)
+        CHECK(!ops->copy_in(h.dev, h.stream, m.impl, 4 * i, &i, 4, 0));
+    CHECK(fake->n_live == n_live + 2); /* one piece and its event */
+    for (uint64_t i = 0; i < size; i++)
+        host[i] = (unsigned char)(i * 7 + (i >> 20));
+    CHECK(!ops->copy_in(h.dev, h.stream, m.impl, 4000, host, many, 0));
+    CHECK(fake->n_live == n_live + 2 * 6);
+    CHECK(ops->stream_query(h.dev, h.stream) == halErrorNotReady);
+    atomic_store(&gate.open, 1);
+    CHECK(!ops->stream_sync(h.dev, h.stream));
+    memset(host, 0, many);
+    CHECK(!ops->copy_out(h.dev, h.stream, host, m.impl, 0, many, 0));
+    for (uint32_t i = 0; i < 1000; i++)
+        CHECK(!memcmp(host + 4 * i, &i, 4));
+    for (uint64_t i = 0; i < many - 4000; i++)
+        CHECK(host[4000 + i] == (unsigned char)(i * 7 + (i >> 20)));
+
+    memset(host, 0x55, size);
+    CHECK(!hold(&h, &gate));
+    gate.fake = fake;
+    gate.n_live = n_live + 2 * 16;
+    CHECK(!pthread_create(&thread, NULL, open_late, &gate));
+    CHECK(!ops->copy_in(h.dev, h.stream, m.impl, 0, host, size, 0));
+    CHECK(fake->n_live == gate.n_live);
+    memset(host, 0, size);
+    CHECK(!pthread_join(thread, NULL));
+    CHECK(!ops->copy_out(h.dev, h.stream, host, m.impl, 0, size, 0));
+    for (uint64_t i = 0; i < size; i++)
+        CHECK(host[i] == 0x55);
+    ops->mem_free(h.dev, m.impl);
+    free(host);
     give_back(&h);
     return clean(fake);
 }
@@ -385,6 +482,65 @@ static int peer_body(void)
     return clean(fake);
 }
 
+/* A stand-in beside the real device: the access ends with the last of them.
+ * What another library has switched on in the contexts stays on. */
+static int peer_shared_body(int no_pools, int is_others)
+{
+    struct held h = HELD_NONE, g = HELD_NONE, twin = HELD_NONE;
+    unsigned (*enable)(void *, unsigned) = NULL;
+    unsigned (*push)(void *) = NULL, (*pop)(void **) = NULL;
+    struct fake_cuda *fake = fake_load();
+    struct test_kernel k;
+    void *lib, *at, *context;
+    unsigned n;
+
+    CHECK(fake);
+    fake->n_devices = 2;
+    fake->no_pools = no_pools;
+    lib = dlopen(getenv("HALCYON_CUDA_LIB"), RTLD_NOW);
+    FIND(enable, "cuCtxEnablePeerAccess");
+    FIND(push, "cuCtxPushCurrent_v2");
+    FIND(pop, "cuCtxPopCurrent_v2");
+    CHECK(!hal_backend_cuda.probe(&n) && n == 2);
+    test_kernel_init(&k, "advance", text_advance, "bss");
+    CHECK(!acquire(&h, &k, 0) && !acquire(&twin, &k, 0) && !acquire(&g, &k, 1));
+    if (is_others) {
+        CHECK(!push(cuda_dev_of(h.dev)->context));
+        CHECK(!enable(cuda_dev_of(g.dev)->context, 0));
+        CHECK(!pop(&context));
+    }
+    CHECK(!h.dev->opt->peer_enable(h.dev, g.dev));
+    CHECK(!twin.dev->opt->peer_enable(twin.dev, g.dev));
+    CHECK(!h.dev->opt->peer_disable(h.dev, g.dev));
+    CHECK(!advance(twin.dev, twin.stream, twin.kernel, &g.a, 0));
+    CHECK(!twin.dev->ops->stream_sync(twin.dev, twin.stream));
+    CHECK(!fake->n_bad);
+    CHECK(!twin.dev->opt->peer_disable(twin.dev, g.dev));
+    CHECK(!advance(h.dev, h.stream, h.kernel, &g.a, 0) ==
+          (no_pools && is_others));
+    fake->n_bad = 0;
+    /* One that closes ends its own. */
+    CHECK(!h.dev->opt->peer_enable(h.dev, g.dev));
+    give_back(&h);
+    CHECK(!advance(twin.dev, twin.stream, twin.kernel, &g.a, 0) ==
+          (no_pools && is_others));
+    fake->n_bad = 0;
+    CHECK(!twin.dev->ops->stream_sync(twin.dev, twin.stream));
+    give_back(&twin);
+    give_back(&g);
+    return clean(fake);
+}
+
+static int peer_pools_body(void)
+{
+    return peer_shared_body(0, 0) || peer_shared_body(0, 1);
+}
+
+static int peer_contexts_body(void)
+{
+    return peer_shared_body(1, 0) || peer_shared_body(1, 1);
+}
+
 /* Reflection and code that disagree are refused. */
 static int params_body(void)
 {
@@ -433,6 +589,9 @@ IN_CHILD(current)
 IN_CHILD(properties)
 IN_CHILD(no_pools)
 IN_CHILD(peer)
+IN_CHILD(peer_pools)
+IN_CHILD(peer_contexts)
+IN_CHILD(staged)
 IN_CHILD(params)
 
 int main(void)
@@ -445,7 +604,8 @@ int main(void)
         cmocka_unit_test(foreign),        cmocka_unit_test(current),
         cmocka_unit_test(properties),     cmocka_unit_test(no_pools),
         cmocka_unit_test(peer),           cmocka_unit_test(params),
-        cmocka_unit_test(others_memory),
+        cmocka_unit_test(others_memory),  cmocka_unit_test(staged),
+        cmocka_unit_test(peer_pools),     cmocka_unit_test(peer_contexts),
     };
 
     return cuda_main("cuda fake", tests, sizeof tests / sizeof tests[0]);

@@ -40,8 +40,8 @@ static bool reaches(const struct CUctx_st *c, const struct block *b)
 {
     if (b->kind != DEVICE || b->context == c)
         return true;
-    return c->peers[b->context->device] &&
-           (!b->pool || b->pool->access[c->device]);
+    /* A pool's word alone counts for its memory. */
+    return b->pool ? b->pool->access[c->device] : c->peers[b->context->device];
 }
 
 /* Whether [address, + size) may be used by context c; complains if not. */
