@@ -107,8 +107,11 @@ struct hal_dev_info {
 };
 
 struct hal_kernel_info {
-    uint32_t local_bytes; /* private memory per thread, 0 if unknown */
-    uint32_t image;       /* index of the image that runs by default */
+    uint32_t local_bytes;  /* private memory per thread, 0 if unknown */
+    uint32_t image;        /* index of the image that runs by default */
+    uint32_t static_bytes; /* shared memory that a group has before a launch
+                              adds to it, where that may be more than the
+                              image says; 0: as the image says */
 };
 
 /* What every backend must do; the registry refuses a table with a hole. */

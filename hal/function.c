@@ -76,12 +76,27 @@ out:
     return st;
 }
 
-uint64_t hal__function_dynamic(const struct hal_function *f)
+uint32_t hal__function_static(const struct hal_function *f)
+{
+    return f->info.static_bytes > f->image->shared_bytes
+               ? f->info.static_bytes
+               : f->image->shared_bytes;
+}
+
+/* What the device leaves for it. */
+static uint64_t dynamic_most(const struct hal_function *f)
 {
     uint64_t limit = f->obj.dev->info.prop.sharedMemPerBlock;
+    uint32_t own = hal__function_static(f);
+
+    return limit < own ? 0 : limit - own;
+}
+
+uint64_t hal__function_dynamic(const struct hal_function *f)
+{
+    uint64_t limit = dynamic_most(f);
     int set = atomic_load_explicit(&f->max_dynamic, memory_order_relaxed);
 
-    limit -= limit < f->image->shared_bytes ? limit : f->image->shared_bytes;
     return set >= 0 && (uint64_t)set < limit ? (uint64_t)set : limit;
 }
 
@@ -111,7 +126,7 @@ halError_t halFuncGetAttributes(struct halFuncAttributes *attr,
     dynamic = hal__function_dynamic(f);
     *attr = (struct halFuncAttributes){
         .blockDim = { f->image->group, 1, 1 },
-        .sharedSizeBytes = f->image->shared_bytes,
+        .sharedSizeBytes = hal__function_static(f),
         .localSizeBytes = f->info.local_bytes,
         .maxThreadsPerBlock = (int)f->image->group,
         .maxDynamicSharedSizeBytes =
@@ -133,8 +148,7 @@ halError_t halFuncSetAttribute(halFunction_t function, halFuncAttribute attr,
     st = function_get(function, &f);
     if (st != halSuccess)
         return hal__done(st);
-    limit = f->obj.dev->info.prop.sharedMemPerBlock;
-    limit -= limit < f->image->shared_bytes ? limit : f->image->shared_bytes;
+    limit = dynamic_most(f);
     if (attr != halFuncAttributeMaxDynamicSharedMemorySize)
         st = hal_fail(halErrorInvalidValue,
                       "halFuncSetAttribute: no attribute %d", (int)attr);

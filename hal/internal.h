@@ -613,7 +613,9 @@ halError_t hal__variant_targets(const struct hal_device *d,
 
 halError_t hal__function_open(struct hal_module *m, uint32_t index,
                               struct hal_function **out_function);
-/* Bytes of dynamic shared memory that a launch may ask for. */
+/* Bytes of shared memory that it has before a launch adds to them, and those
+ * that a launch may add. */
+uint32_t hal__function_static(const struct hal_function *f);
 uint64_t hal__function_dynamic(const struct hal_function *f);
 
 #endif

@@ -39,7 +39,7 @@ static halError_t grid_check(const struct hal_function *f, halDim3 grid,
         return hal_fail(halErrorInvalidConfiguration,
                         "kernel '%s': %zu bytes of dynamic shared memory "
                         "beside %u static ones; at most %llu on %s",
-                        name, shared, f->image->shared_bytes,
+                        name, shared, hal__function_static(f),
                         (unsigned long long)hal__function_dynamic(f), d->name);
     return halSuccess;
 }

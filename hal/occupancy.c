@@ -9,7 +9,7 @@ static int active_blocks(const struct hal_function *f, int block_size,
                          size_t dynamic)
 {
     const struct halDeviceProp *p = &f->obj.dev->info.prop;
-    uint64_t shared = f->image->shared_bytes + dynamic, n;
+    uint64_t shared = hal__function_static(f) + dynamic, n;
 
     if (block_size <= 0 || (uint32_t)block_size != f->image->group ||
         (uint32_t)block_size > p->maxThreadsPerBlock ||
@@ -72,7 +72,7 @@ halError_t halOccupancyMaxPotentialBlockSize(int *minGridSize, int *blockSize,
                       "kernel '%s' runs groups of %d threads with %u bytes of "
                       "shared memory; %d threads and %zu more bytes were "
                       "asked for",
-                      f->desc->name, group, f->image->shared_bytes,
+                      f->desc->name, group, hal__function_static(f),
                       blockSizeLimit, dynamicShared);
     } else {
         uint64_t grid = (uint64_t)n * f->obj.dev->info.prop.multiProcessorCount;

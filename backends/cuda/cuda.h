@@ -85,6 +85,7 @@ struct cuda_dev {
     struct CUctx_st *context;
     struct CUmemPoolHandle_st *pool; /* NULL: the GPU has no pools */
     struct CUstream_st *service;     /* allocations */
+    uint32_t shared_bytes;           /* of a block that asks for no more */
     _Atomic unsigned lost;           /* the code that said so, or 0 */
 
     pthread_mutex_t lock; /* all below */
@@ -288,7 +289,9 @@ struct cuda_kernel {
     struct CUfunc_st *function;
     uint32_t group;
     uint32_t n_params;
-    uint32_t is_scalar; /* bit i: parameter i */
+    uint32_t is_scalar;             /* bit i: parameter i */
+    uint32_t static_bytes;          /* shared */
+    _Atomic uint32_t dynamic_bytes; /* shared, that a launch may have */
     char name[HAL_NAME_MAX + 1];
 };
 

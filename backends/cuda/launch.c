@@ -14,12 +14,37 @@ static void remember(struct cuda_stream *s, const struct cuda_kernel *k)
     atomic_store_explicit(&s->n_launched, n + 1, memory_order_release);
 }
 
+/* More dynamic shared memory than a kernel has by default is granted on
+ * request: all that there is at once, so that threads that meet here ask for
+ * the same. */
+static halError_t grant(struct cuda_dev *dev, struct cuda_kernel *k,
+                        uint32_t bytes)
+{
+    uint64_t most = dev->hal.info.prop.sharedMemPerBlock;
+    halError_t st = halSuccess;
+
+    if (bytes + (uint64_t)k->static_bytes > most)
+        return hal_fail(halErrorInvalidConfiguration,
+                        "kernel %s: %u bytes of dynamic shared memory and %u "
+                        "static; a group has %llu on this GPU",
+                        k->name, bytes, k->static_bytes,
+                        (unsigned long long)most);
+    most -= k->static_bytes;
+    CUDA_OR_GOTO(
+        out, st, dev,
+        cuda_cu.FuncSetAttribute(
+            k->function, CUDA_FUNC_MAX_DYNAMIC_SHARED_SIZE_BYTES, (int)most));
+    atomic_store(&k->dynamic_bytes, (uint32_t)most);
+out:
+    return st;
+}
+
 halError_t cuda_launch(struct hal_dev *hal, void *stream, void *kernel,
                        const struct hal_launch *launch)
 {
     struct cuda_dev *dev = cuda_dev_of(hal);
     struct cuda_stream *s = stream;
-    const struct cuda_kernel *k = kernel;
+    struct cuda_kernel *k = kernel;
     const void *params[HAL_PARAMS_MAX];
     halError_t st = halSuccess;
     unsigned code;
@@ -30,6 +55,11 @@ halError_t cuda_launch(struct hal_dev *hal, void *stream, void *kernel,
                         ? (const void *)&launch->args[i].scalar
                         : (const void *)&launch->args[i].buffer.addr;
     CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
+    if (launch->shared_bytes > atomic_load(&k->dynamic_bytes)) {
+        st = grant(dev, k, launch->shared_bytes);
+        if (st != halSuccess)
+            goto out;
+    }
     remember(s, k);
     code = cuda_cu.LaunchKernel(k->function, launch->grid[0], launch->grid[1],
                                 launch->grid[2], k->group, 1, 1,

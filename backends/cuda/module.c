@@ -21,7 +21,7 @@ static bool fits(const struct cuda_dev *dev, const struct hal_image *image)
             image->target == HAL_TARGET_CUDA) &&
            image->group && image->group <= p->maxThreadsPerBlock &&
            image->group <= p->maxThreadsDim[0] &&
-           image->shared_bytes <= p->sharedMemPerBlock;
+           image->shared_bytes <= dev->shared_bytes;
 }
 
 /* Another image may do where this code came. */
@@ -117,11 +117,11 @@ static halError_t check_params(const struct hal_kernel_desc *desc,
 
 static halError_t check(struct cuda_dev *dev,
                         const struct hal_kernel_desc *desc,
-                        const struct hal_image *image,
-                        const struct cuda_kernel *k, int *out_local)
+                        const struct hal_image *image, struct cuda_kernel *k,
+                        int *out_local)
 {
     halError_t st = halSuccess;
-    int most = 0;
+    int most = 0, shared = 0;
 
     CUDA_OR_GOTO(out, st, dev,
                  cuda_cu.FuncGetAttribute(
@@ -129,6 +129,13 @@ static halError_t check(struct cuda_dev *dev,
     CUDA_OR_GOTO(out, st, dev,
                  cuda_cu.FuncGetAttribute(out_local, CUDA_FUNC_LOCAL_SIZE_BYTES,
                                           k->function));
+    CUDA_OR_GOTO(out, st, dev,
+                 cuda_cu.FuncGetAttribute(&shared, CUDA_FUNC_SHARED_SIZE_BYTES,
+                                          k->function));
+    k->static_bytes = shared > 0 ? (uint32_t)shared : 0;
+    atomic_init(&k->dynamic_bytes, k->static_bytes < dev->shared_bytes
+                                       ? dev->shared_bytes - k->static_bytes
+                                       : 0);
     if (most < 0 || image->group > (uint32_t)most)
         st = hal_fail(halErrorInvalidConfiguration,
                       "kernel %s: groups of %u, but this GPU runs it with at "
@@ -209,6 +216,7 @@ static halError_t create_any(struct cuda_dev *dev,
             k->group = images[i]->group;
             *out_info = (struct hal_kernel_info){
                 .local_bytes = (uint32_t)local,
+                .static_bytes = k->static_bytes,
                 .image = i,
             };
             return halSuccess;
@@ -218,9 +226,9 @@ static halError_t create_any(struct cuda_dev *dev,
         return st;
     return hal_fail(halErrorNoImageForDevice,
                     "kernel %s: no PTX or CUDA image with a group of at most "
-                    "%u threads and %llu bytes of shared memory",
+                    "%u threads and %u bytes of static shared memory",
                     desc->name, dev->hal.info.prop.maxThreadsPerBlock,
-                    (unsigned long long)dev->hal.info.prop.sharedMemPerBlock);
+                    dev->shared_bytes);
 }
 
 halError_t cuda_kernel_create(struct hal_dev *hal,

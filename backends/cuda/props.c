@@ -45,7 +45,11 @@ static void fill_limits(struct cuda_dev *dev)
         total = 0;
     p->totalGlobalMem = total;
     p->maxAllocBytes = total;
-    p->sharedMemPerBlock = number(dev, CUDA_ATTR_MAX_SHARED_MEMORY_PER_BLOCK);
+    dev->shared_bytes = number(dev, CUDA_ATTR_MAX_SHARED_MEMORY_PER_BLOCK);
+    p->sharedMemPerBlock =
+        number(dev, CUDA_ATTR_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
+    if (p->sharedMemPerBlock < dev->shared_bytes)
+        p->sharedMemPerBlock = dev->shared_bytes;
     p->memPitch = number(dev, CUDA_ATTR_MAX_PITCH);
     p->memAlign = MEM_ALIGN;
     p->pitchAlign = MEM_ALIGN;

@@ -223,6 +223,37 @@ static void bad_configuration(struct conf *c)
     CONF_OK(c, halDeviceSynchronize());
 }
 
+/* All the dynamic shared memory that the function is said to have. */
+static void shared_most(struct conf *c)
+{
+    halModule_t m = api_module(c);
+    halFunction_t f = api_function(c, m, "api_add");
+    float host[4] = { 1, 2, 3, 4 }, got[4], a = 1;
+    struct conf_buf x = conf_upload(c, host, sizeof host, 0);
+    struct conf_buf y = conf_alloc(c, sizeof host, 0);
+    uint32_t n = 4;
+    void *args[] = { &x.mem, &y.mem, &a, &n };
+    const halDim3 one = { 1, 1, 1 };
+    struct halFuncAttributes attr;
+    int most;
+
+    CONF_OK(c, halFuncGetAttributes(&attr, f));
+    most = attr.maxDynamicSharedSizeBytes;
+    CONF_OK(c, halFuncSetAttribute(
+                   f, halFuncAttributeMaxDynamicSharedMemorySize, most));
+    CONF_OK(c, halLaunchKernel(f, one, own, args, (size_t)most, NULL));
+    CONF_OK(c, halDeviceSynchronize());
+    conf_download(c, got, &y);
+    for (int i = 0; i < 4; i++)
+        conf_check(c, got[i] == host[i] + 1, "element %d: %g", i,
+                   (double)got[i]);
+    conf_check_zones(c, &y);
+    CONF_OK(c, halFuncSetAttribute(
+                   f, halFuncAttributeMaxDynamicSharedMemorySize, most / 2));
+    CONF_FAILS(c, halErrorInvalidConfiguration,
+               halLaunchKernel(f, one, own, args, (size_t)most, NULL));
+}
+
 static void bad_handles(struct conf *c)
 {
     halModule_t m = api_module(c);
@@ -271,6 +302,7 @@ static const struct conf_case cases[] = {
     { "api.launch.bad_arguments", bad_arguments, .levels = CORE },
     { "api.launch.foreign_buffer", foreign_buffer, .levels = CORE },
     { "api.launch.bad_configuration", bad_configuration, .levels = CORE },
+    { "api.launch.shared_most", shared_most, .levels = CORE },
     { "api.launch.bad_handles", bad_handles, .levels = CORE },
     { "api.launch.many", many, .levels = CORE },
     { 0 },

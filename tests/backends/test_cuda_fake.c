@@ -541,6 +541,52 @@ static int peer_contexts_body(void)
     return peer_shared_body(1, 0) || peer_shared_body(1, 1);
 }
 
+static halError_t advance_with(struct held *h, uint32_t shared)
+{
+    union hal_arg args[] = { arg_buffer(&h->a, 0), arg_scalar(1),
+                             arg_scalar(2) };
+    const struct hal_launch launch = {
+        .grid = { 1, 1, 1 }, .shared_bytes = shared, .n_args = 3, .args = args
+    };
+
+    return h->dev->ops->launch(h->dev, h->stream, h->kernel, &launch);
+}
+
+/* Beyond what a block has unasked, the kernel is granted all that there is,
+ * once, at the first launch that wants it. */
+static int shared_body(void)
+{
+    const uint32_t more = 227 << 10, fixed = 1024;
+    struct fake_cuda *fake = fake_load();
+    struct held h = HELD_NONE;
+    struct test_kernel k, big;
+    void *out = SAME;
+    unsigned n;
+
+    CHECK(fake);
+    fake->static_shared = (int)fixed;
+    CHECK(!hal_backend_cuda.probe(&n));
+    test_kernel_init(&k, "advance", text_advance, "bss");
+    CHECK(!acquire(&h, &k, 0));
+    CHECK(h.dev->info.prop.sharedMemPerBlock == more);
+    CHECK(!advance_with(&h, (48 << 10) - fixed) && fake->n_grants == 0);
+    CHECK(!advance_with(&h, (48 << 10) - fixed + 1) && fake->n_grants == 1);
+    CHECK(!advance_with(&h, more - fixed) && fake->n_grants == 1);
+    CHECK_FAILS(halErrorInvalidConfiguration,
+                advance_with(&h, more - fixed + 1),
+                "kernel advance: 231425 bytes of dynamic shared memory and "
+                "1024 static; a group has 232448");
+    CHECK(!h.dev->ops->stream_sync(h.dev, h.stream));
+    /* What a kernel declares is not granted. */
+    test_kernel_init(&big, "advance", text_advance, "bss");
+    big.image.shared_bytes = (48 << 10) + 1;
+    CHECK_FAILS(halErrorNoImageForDevice, test_kernel_create(h.dev, &big, &out),
+                "49152 bytes of static shared memory");
+    CHECK(out == SAME);
+    give_back(&h);
+    return clean(fake);
+}
+
 /* Reflection and code that disagree are refused. */
 static int params_body(void)
 {
@@ -592,6 +638,7 @@ IN_CHILD(peer)
 IN_CHILD(peer_pools)
 IN_CHILD(peer_contexts)
 IN_CHILD(staged)
+IN_CHILD(shared)
 IN_CHILD(params)
 
 int main(void)
@@ -605,7 +652,8 @@ int main(void)
         cmocka_unit_test(properties),     cmocka_unit_test(no_pools),
         cmocka_unit_test(peer),           cmocka_unit_test(params),
         cmocka_unit_test(others_memory),  cmocka_unit_test(staged),
-        cmocka_unit_test(peer_pools),     cmocka_unit_test(peer_contexts),
+        cmocka_unit_test(shared),         cmocka_unit_test(peer_pools),
+        cmocka_unit_test(peer_contexts),
     };
 
     return cuda_main("cuda fake", tests, sizeof tests / sizeof tests[0]);

@@ -50,6 +50,52 @@ static void cuda_kernel(struct test_kernel *k, const char *name,
     k->image.target = HAL_TARGET_CUDA;
 }
 
+/* Uses all of it: 57,600 words that a block's 32 threads share. */
+static const char text_wide[] =
+    KERNEL "wide(unsigned *y, unsigned n)\n"
+           "{ extern __shared__ unsigned d[];\n"
+           "  for (unsigned i = threadIdx.x; i < n; i += 32) d[i] = i;\n"
+           "  __syncthreads();\n"
+           "  unsigned sum = 0;\n"
+           "  for (unsigned i = threadIdx.x; i < n; i += 32)\n"
+           "      sum += d[n - 1 - i];\n"
+           "  y[threadIdx.x] = sum; }\n";
+
+static int wide_body(void)
+{
+    const uint32_t words = 57600;
+    struct test_kernel k;
+    struct fake_cuda *fake;
+    struct hal_dev *dev;
+    struct hal_mem m;
+    uint32_t y[32], sum = 0;
+    union hal_arg args[2];
+    struct hal_launch launch = { .grid = { 1, 1, 1 },
+                                 .shared_bytes = words * 4,
+                                 .n_args = 2,
+                                 .args = args };
+    void *kernel, *s;
+
+    fake = open_fake(90, &dev);
+    CHECK(fake);
+    cuda_kernel(&k, "wide", text_wide, "bs");
+    CHECK(!test_kernel_create(dev, &k, &kernel));
+    CHECK(!dev->ops->mem_alloc(dev, sizeof y, HAL_MEM_DEVICE, &m));
+    CHECK(!dev->ops->stream_create(dev, 0, &s));
+    args[0] = arg_buffer(&m, 0);
+    args[1] = arg_scalar(words);
+    CHECK(!dev->ops->launch(dev, s, kernel, &launch));
+    CHECK(!dev->ops->copy_out(dev, s, y, m.impl, 0, sizeof y, 0));
+    for (int i = 0; i < 32; i++)
+        sum += y[i];
+    CHECK(sum == words / 2 * (words - 1));
+    dev->ops->stream_destroy(dev, s);
+    dev->ops->mem_free(dev, m.impl);
+    dev->ops->kernel_destroy(dev, kernel);
+    dev->ops->device_close(dev);
+    return clean(fake);
+}
+
 static int triple_run(struct hal_dev *dev, void *kernel)
 {
     float x[64], y[64], add = 0.5f;
@@ -257,6 +303,7 @@ static int real_body(void)
 IN_CHILD(runs)
 IN_CHILD(too_old)
 IN_CHILD(missing)
+IN_CHILD(wide)
 IN_CHILD(found)
 
 static void real(void **state)
@@ -281,9 +328,9 @@ static int search_main(void)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs),    cmocka_unit_test(too_old),
-        cmocka_unit_test(missing), cmocka_unit_test(other_versions),
-        cmocka_unit_test(real),
+        cmocka_unit_test(runs),           cmocka_unit_test(too_old),
+        cmocka_unit_test(missing),        cmocka_unit_test(wide),
+        cmocka_unit_test(other_versions), cmocka_unit_test(real),
     };
 
     if (argc == 2 && !strcmp(argv[1], "search"))

@@ -28,6 +28,9 @@
 #define MAX_DEVICES 4
 #define MAX_STACK   16
 
+#define SHARED_DEFAULT 49152
+#define SHARED_MOST    232448
+
 struct CUctx_st {
     int device, n_refs;
     _Atomic unsigned sticky; /* what every call answers from now on, or 0 */
@@ -190,7 +193,8 @@ unsigned cuDeviceGetAttribute(int *value, unsigned attribute, int device)
         { CUDA_ATTR_MAX_GRID_DIM_X, 2147483647 },
         { CUDA_ATTR_MAX_GRID_DIM_X + 1, 65535 },
         { CUDA_ATTR_MAX_GRID_DIM_X + 2, 65535 },
-        { CUDA_ATTR_MAX_SHARED_MEMORY_PER_BLOCK, 49152 },
+        { CUDA_ATTR_MAX_SHARED_MEMORY_PER_BLOCK, SHARED_DEFAULT },
+        { CUDA_ATTR_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, SHARED_MOST },
         { CUDA_ATTR_WARP_SIZE, 32 },
         { CUDA_ATTR_MAX_PITCH, 2147483647 },
         { CUDA_ATTR_CLOCK_RATE, 1980000 },

@@ -24,7 +24,9 @@ struct fake_cuda {
     int capability;     /* 90 */
     int no_pools, no_mem_ops;
     int is_mig;
-    int ptx_version; /* the newest that it takes: 90 is 9.0 */
+    int ptx_version;      /* the newest that it takes: 90 is 9.0 */
+    int static_shared;    /* bytes that each built-in kernel says it has */
+    _Atomic int n_grants; /* of dynamic shared memory */
     _Atomic int n_launches;
     _Atomic int n_contexts; /* primary contexts that are alive */
     unsigned long long total_bytes;

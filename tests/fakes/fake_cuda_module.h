@@ -18,6 +18,8 @@ struct CUfunc_st {
     char name[96];
     unsigned n_params;
     unsigned char sizes[MAX_PARAMS];
+    int fixed;                       /* shared bytes that it declares */
+    _Atomic int dynamic;             /* that a launch may add */
     const struct emu_kernel *kernel; /* NULL: built in */
     int (*run)(const struct emu_kernel *k, const unsigned grid[3],
                const unsigned block[3], size_t dynamic_shared, void **args);
@@ -99,6 +101,21 @@ static const char *read_params(const char *at, struct CUfunc_st *f)
     return end;
 }
 
+/* The bytes of `.shared .align 4 .b8 NAME[128];`, all of them; the emulator has
+ * the dialect's scratch in kernels without a use for it, too. */
+static int read_shared(const char *text)
+{
+    const char *at = text;
+    int bytes = 0, one;
+
+    while ((at = strstr(at, "\n.shared "))) {
+        at++;
+        if (sscanf(at, ".shared .align %*d .b8 %*[^[\n][%d]", &one) == 1)
+            bytes += one;
+    }
+    return strstr(text, "hal_scratch") ? bytes : bytes + 128;
+}
+
 /* With the words of a failure in log. */
 static unsigned read_entries(struct CUmod_st *m, const char *text,
                              char log[256])
@@ -125,6 +142,8 @@ static unsigned read_entries(struct CUmod_st *m, const char *text,
         at = read_params(at, f);
         if (!find_in(m->library, f))
             (void)find_in(stock_library(), f);
+        f->fixed = f->kernel ? read_shared(text) : fake.static_shared;
+        f->dynamic = SHARED_DEFAULT - f->fixed;
     }
     snprintf(log, 256, "ptxas: line 3; error: no entry\nmore\n");
     return m->n_entries ? 0 : CUDA_INVALID_PTX;
@@ -238,7 +257,24 @@ unsigned cuFuncGetAttribute(int *value, unsigned attribute, struct CUfunc_st *f)
     DUE(true);
     if (!module_take(f->module, true))
         return CUDA_INVALID_VALUE;
-    *value = attribute == CUDA_FUNC_MAX_THREADS_PER_BLOCK ? 1024 : 0;
+    *value = attribute == CUDA_FUNC_MAX_THREADS_PER_BLOCK ? 1024
+             : attribute == CUDA_FUNC_SHARED_SIZE_BYTES   ? f->fixed
+                                                          : 0;
+    return 0;
+}
+
+unsigned cuFuncSetAttribute(struct CUfunc_st *f, unsigned attribute, int value)
+{
+    DUE(true);
+    if (!module_take(f->module, true))
+        return CUDA_INVALID_VALUE;
+    if (attribute != CUDA_FUNC_MAX_DYNAMIC_SHARED_SIZE_BYTES || value < 0 ||
+        value > SHARED_MOST - f->fixed) {
+        bad("cuFuncSetAttribute %u to %d", attribute, value);
+        return CUDA_INVALID_VALUE;
+    }
+    f->dynamic = value;
+    atomic_fetch_add(&fake.n_grants, 1);
     return 0;
 }
 
@@ -309,7 +345,7 @@ unsigned cuLaunchKernel(struct CUfunc_st *f, unsigned grid_x, unsigned grid_y,
         bad("cuLaunchKernel across contexts");
     if (!grid_x || !grid_y || !grid_z || grid_x > 2147483647u ||
         grid_y > 65535 || grid_z > 65535 || !block_x || !block_y || !block_z ||
-        block_x * block_y * block_z > 1024 || shared > 49152) {
+        block_x * block_y * block_z > 1024 || shared > (unsigned)f->dynamic) {
         bad("cuLaunchKernel: a grid or block that no device runs");
         return CUDA_INVALID_VALUE;
     }
