@@ -386,17 +386,27 @@ static enum compile_status make_object(struct job *j, const struct variant *v)
     return st;
 }
 
-static enum compile_status make_spirv(struct job *j, const struct unit *u)
+/* All units of the variant. */
+static enum compile_status make_spirv(struct job *j)
 {
-    void *blob = NULL;
-    size_t size = 0;
-    enum compile_status st = spirv_compile(
-        u->text, j->req->name, j->req->use_cache, &blob, &size, j->msg);
+    struct spirv *list = calloc(j->n_units + 1u, sizeof *list);
+    enum compile_status st;
 
-    if (st == COMPILE_OK)
-        st = keep_blob(j, blob);
-    if (st == COMPILE_OK)
-        add_image(j, u, blob, size);
+    if (!list)
+        return no_memory(j);
+    for (uint32_t i = 0; i < j->n_units; i++)
+        list[i].text = j->units[i].text;
+    st = spirv_compile(list, j->n_units, j->req->name, j->req->use_cache,
+                       j->msg);
+    for (uint32_t i = 0; i < j->n_units && st == COMPILE_OK; i++) {
+        st = keep_blob(j, list[i].bytes);
+        if (st == COMPILE_OK)
+            add_image(j, &j->units[i], list[i].bytes, list[i].size);
+        list[i].bytes = NULL; /* taken over */
+    }
+    for (uint32_t i = 0; i < j->n_units; i++)
+        free(list[i].bytes);
+    free(list);
     return st;
 }
 
@@ -426,6 +436,20 @@ static enum compile_status make_text(struct job *j, struct unit *u)
     return st;
 }
 
+static enum compile_status make_images(struct job *j, const struct variant *v)
+{
+    enum compile_status st = COMPILE_OK;
+
+    if (v->target == HAL_TARGET_CPU)
+        return make_object(j, v);
+    if (v->target == HAL_TARGET_VULKAN)
+        return make_spirv(j);
+    for (uint32_t i = 0; i < j->n_units && st == COMPILE_OK; i++)
+        st = v->target == HAL_TARGET_PTX ? make_ptx(j, v, &j->units[i])
+                                         : make_text(j, &j->units[i]);
+    return st;
+}
+
 static void drop_units(struct job *j)
 {
     for (uint32_t i = 0; i < j->n_units; i++)
@@ -439,16 +463,8 @@ static enum compile_status run_step(struct job *j, const struct step *s)
 
     for (uint32_t i = 0; i < j->instances.n && st == COMPILE_OK; i++)
         st = expand_instance(j, s, i);
-    if (st == COMPILE_OK && j->n_units && s->variant->target == HAL_TARGET_CPU)
-        st = make_object(j, s->variant);
-    for (uint32_t i = 0; i < j->n_units && st == COMPILE_OK; i++) {
-        if (s->variant->target == HAL_TARGET_VULKAN)
-            st = make_spirv(j, &j->units[i]);
-        else if (s->variant->target == HAL_TARGET_PTX)
-            st = make_ptx(j, s->variant, &j->units[i]);
-        else if (s->variant->target != HAL_TARGET_CPU)
-            st = make_text(j, &j->units[i]);
-    }
+    if (st == COMPILE_OK && j->n_units)
+        st = make_images(j, s->variant);
     drop_units(j);
     return st;
 }

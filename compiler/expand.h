@@ -129,9 +129,18 @@ enum compile_status ptx_compile(const char *text, const char *name,
                                 char **out_text, size_t *out_size,
                                 struct hal_message *msg);
 
-enum compile_status spirv_compile(const char *text, const char *name,
-                                  int use_cache, void **out_bytes,
-                                  size_t *out_size, struct hal_message *msg);
+/* A GLSL text, and what comes of it. */
+struct spirv {
+    const char *text;
+    void *bytes; /* NULL before; malloc'ed */
+    size_t size;
+};
+
+/* All of the list: together where that saves starts of the compiler.  The
+ * caller frees the bytes, after a failure too. */
+enum compile_status spirv_compile(struct spirv *list, uint32_t n,
+                                  const char *name, int use_cache,
+                                  struct hal_message *msg);
 
 /* The line of a compiler's output that says what is wrong, shortened into
  * msg; `name` is what to say where the output names no file. */

@@ -207,30 +207,44 @@ static enum compile_status run_library(const char *text, const char *name,
 
 #define SPIRV_LIMIT ((size_t)64 << 20)
 
+#define FLAGS                                                    \
+    "-O", "-w", "--target-env=vulkan1.2", "--target-spv=spv1.3", \
+        "-fshader-stage=comp"
+#define N_FLAGS 7 /* the program, those, and one more */
+
+static size_t begin_argv(char **argv, const char *flag)
+{
+    const char *const begin[N_FLAGS] = { sc.glslc, FLAGS, flag };
+
+    for (size_t i = 0; i < N_FLAGS; i++)
+        argv[i] = (char *)begin[i]; /* execv's type; nobody writes there */
+    return N_FLAGS;
+}
+
+static enum compile_status took_too_long(const char *name, unsigned limit_s,
+                                         struct hal_message *msg)
+{
+    snprintf(msg->text, sizeof msg->text, "%.200s:1: glslc took more than %u s",
+             name, limit_s);
+    return COMPILE_ERROR;
+}
+
 static enum compile_status run_in(const char *dir, const char *text,
                                   const char *name, void **out_bytes,
                                   size_t *out_size, struct hal_message *msg)
 {
-    static const char *const flags[] = { "-O",
-                                         "-w",
-                                         "--target-env=vulkan1.2",
-                                         "--target-spv=spv1.3",
-                                         "-fshader-stage=comp",
-                                         "-o" };
     char *argv[16], in[TEMP_DIR_ROOM + 16], out[TEMP_DIR_ROOM + 16];
     unsigned limit_s = tool_limit_s(name, msg);
     struct tool_result r = { 0 };
     enum compile_status st = COMPILE_OK;
-    size_t n = 0;
+    size_t n;
     int e;
 
     if (!limit_s)
         return COMPILE_ERROR;
     snprintf(in, sizeof in, "%s/in.comp", dir);
     snprintf(out, sizeof out, "%s/out.spv", dir);
-    argv[n++] = sc.glslc;
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        argv[n++] = (char *)flags[i]; /* execv's type; nobody writes there */
+    n = begin_argv(argv, "-o");
     argv[n++] = out;
     argv[n++] = in;
     argv[n] = NULL;
@@ -238,9 +252,7 @@ static enum compile_status run_in(const char *dir, const char *text,
     if (!e)
         e = tool_run(argv, limit_s, &r);
     if (!e && r.timed_out) {
-        snprintf(msg->text, sizeof msg->text,
-                 "%.200s:1: glslc took more than %u s", name, limit_s);
-        st = COMPILE_ERROR;
+        st = took_too_long(name, limit_s, msg);
     } else if (!e && r.exit_status != 0) {
         first_complaint(r.output.bytes ? r.output.bytes : "", name, msg);
         st = COMPILE_ERROR;
@@ -273,37 +285,153 @@ static enum compile_status run_program(const char *text, const char *name,
     return st;
 }
 
-enum compile_status spirv_compile(const char *text, const char *name,
-                                  int use_cache, void **out_bytes,
-                                  size_t *out_size, struct hal_message *msg)
+/* ---- many texts at once -------------------------------------------------- */
+
+/* Most of a short text's time is glslc's start. */
+struct batch {
+    struct spirv *list;
+    uint32_t n;
+    char dir[TEMP_DIR_ROOM];
+    char (*names)[16]; /* of files in dir */
+    char **argv;
+};
+
+static int write_texts(struct batch *b)
 {
-    uint32_t version = HALBIN_VERSION;
-    enum compile_status st = open_tool(msg);
-    struct cache_key key;
+    size_t n = begin_argv(b->argv, "-c");
+    char path[TEMP_DIR_ROOM + 16];
 
-    if (st != COMPILE_OK)
-        return st;
-    if (use_cache) {
-        const void *parts[] = { &version, sc.identity, text };
-        size_t sizes[] = { sizeof version, strlen(sc.identity), strlen(text) };
+    for (uint32_t i = 0; i < b->n; i++) {
+        if (b->list[i].bytes)
+            continue;
+        snprintf(b->names[i], sizeof *b->names, "%u.comp", i);
+        snprintf(path, sizeof path, "%s/%s", b->dir, b->names[i]);
+        if (file_write_new(path, b->list[i].text, strlen(b->list[i].text)))
+            return 0;
+        b->argv[n++] = b->names[i];
+    }
+    b->argv[n] = NULL;
+    return 1;
+}
 
-        key = cache_key_of(parts, sizes, 3);
-        if (cache_get(&key, "spv", out_bytes, out_size)) {
-            if (is_spirv(*out_bytes, *out_size))
-                return COMPILE_OK;
-            free(*out_bytes);
+static void read_results(struct batch *b)
+{
+    char path[TEMP_DIR_ROOM + 32];
+    struct spirv *s;
+
+    for (uint32_t i = 0; i < b->n; i++) {
+        s = &b->list[i];
+        if (s->bytes)
+            continue;
+        snprintf(path, sizeof path, "%s/%s.spv", b->dir, b->names[i]);
+        if (file_read(path, SPIRV_LIMIT, &s->bytes, &s->size) == 0 &&
+            !is_spirv(s->bytes, s->size)) {
+            free(s->bytes);
+            s->bytes = NULL;
         }
     }
-    st = (sc.way == LIBRARY ? run_library : run_program)(text, name, out_bytes,
-                                                         out_size, msg);
-    if (st == COMPILE_OK && !is_spirv(*out_bytes, *out_size)) {
-        free(*out_bytes);
+}
+
+/* What is not there yet, by one glslc.  It may leave any of them out: each is
+ * then tried alone, and says what is wrong with it.  Only a compiler that
+ * hangs is not asked again. */
+static enum compile_status run_together(struct spirv *list, uint32_t n,
+                                        const char *name,
+                                        struct hal_message *msg)
+{
+    struct batch b = { .list = list, .n = n };
+    unsigned limit_s = tool_limit_s(name, msg);
+    enum compile_status st = COMPILE_OK;
+    struct tool_result r = { 0 };
+
+    if (!limit_s)
+        return COMPILE_ERROR;
+    b.names = calloc(n, sizeof *b.names);
+    b.argv = malloc((N_FLAGS + n + 1u) * sizeof *b.argv);
+    if (b.names && b.argv && temp_dir_make(b.dir) == 0) {
+        if (write_texts(&b) && tool_run_in(b.dir, b.argv, limit_s, &r) == 0 &&
+            r.exit_status == 0)
+            read_results(&b);
+        temp_dir_remove(b.dir);
+    }
+    if (r.timed_out)
+        st = took_too_long(name, limit_s, msg);
+    buffer_free(&r.output);
+    free(b.argv);
+    free(b.names);
+    return st;
+}
+
+static struct cache_key key_of(const char *text)
+{
+    uint32_t version = HALBIN_VERSION;
+    const void *parts[] = { &version, sc.identity, text };
+    size_t sizes[] = { sizeof version, strlen(sc.identity), strlen(text) };
+
+    return cache_key_of(parts, sizes, 3);
+}
+
+/* Fills those that the cache has; how many it has not. */
+static uint32_t take_cached(struct spirv *list, uint32_t n)
+{
+    struct cache_key key;
+    uint32_t missing = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        key = key_of(list[i].text);
+        if (cache_get(&key, "spv", &list[i].bytes, &list[i].size) &&
+            !is_spirv(list[i].bytes, list[i].size)) {
+            free(list[i].bytes);
+            list[i].bytes = NULL;
+        }
+        missing += !list[i].bytes;
+    }
+    return missing;
+}
+
+static enum compile_status run_alone(struct spirv *s, const char *name,
+                                     struct hal_message *msg)
+{
+    enum compile_status st = (sc.way == LIBRARY ? run_library : run_program)(
+        s->text, name, &s->bytes, &s->size, msg);
+
+    if (st == COMPILE_OK && !is_spirv(s->bytes, s->size)) {
         snprintf(msg->text, sizeof msg->text,
                  "%.200s:1: the GLSL compiler (%.100s) made no SPIR-V", name,
                  sc.way == LIBRARY ? "libshaderc" : sc.glslc);
         st = COMPILE_ERROR;
     }
-    if (st == COMPILE_OK && use_cache)
-        cache_put(&key, "spv", *out_bytes, *out_size);
+    return st;
+}
+
+enum compile_status spirv_compile(struct spirv *list, uint32_t n,
+                                  const char *name, int use_cache,
+                                  struct hal_message *msg)
+{
+    enum compile_status st = open_tool(msg);
+    uint8_t *cached = calloc(n + 1u, 1);
+    uint32_t missing = n;
+    struct cache_key key;
+
+    if (st == COMPILE_OK && !cached) {
+        snprintf(msg->text, sizeof msg->text, "%.200s: no memory", name);
+        st = COMPILE_NO_MEMORY;
+    }
+    if (st == COMPILE_OK && use_cache) {
+        missing = take_cached(list, n);
+        for (uint32_t i = 0; i < n; i++)
+            cached[i] = list[i].bytes != NULL;
+    }
+    if (st == COMPILE_OK && sc.way == PROGRAM && missing > 1)
+        st = run_together(list, n, name, msg);
+    for (uint32_t i = 0; i < n && st == COMPILE_OK; i++) {
+        if (!list[i].bytes)
+            st = run_alone(&list[i], name, msg);
+        if (st == COMPILE_OK && use_cache && !cached[i]) {
+            key = key_of(list[i].text);
+            cache_put(&key, "spv", list[i].bytes, list[i].size);
+        }
+    }
+    free(cached);
     return st;
 }

@@ -52,7 +52,8 @@ static char **english_environment(void)
     return list;
 }
 
-static int start(char *const argv[], int out_fd, pid_t *out_pid)
+static int start(const char *dir, char *const argv[], int out_fd,
+                 pid_t *out_pid)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
@@ -72,6 +73,8 @@ static int start(char *const argv[], int out_fd, pid_t *out_pid)
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, out_fd, 1);
     posix_spawn_file_actions_adddup2(&files, out_fd, 2);
+    if (dir)
+        posix_spawn_file_actions_addchdir_np(&files, dir);
     posix_spawnattr_setpgroup(&attr, 0);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &defaults);
@@ -113,13 +116,19 @@ static int drain(int fd, struct buffer *out, unsigned limit_s)
 
 int tool_run(char *const argv[], unsigned limit_s, struct tool_result *result)
 {
+    return tool_run_in(NULL, argv, limit_s, result);
+}
+
+int tool_run_in(const char *dir, char *const argv[], unsigned limit_s,
+                struct tool_result *result)
+{
     int fds[2], e, status = 0;
     pid_t pid, got;
 
     *result = (struct tool_result){ .exit_status = -1 };
     if (pipe2(fds, O_CLOEXEC) != 0)
         return errno;
-    e = start(argv, fds[1], &pid);
+    e = start(dir, argv, fds[1], &pid);
     close(fds[1]);
     if (e) {
         close(fds[0]);

@@ -19,6 +19,10 @@ struct tool_result {
  * errno if it could not be started (ENOENT: no such program).  The caller
  * frees result->output. */
 int tool_run(char *const argv[], unsigned limit_s, struct tool_result *result);
+/* The same in the directory dir (NULL: ours), from where an argv[0] with a
+ * slash is looked for. */
+int tool_run_in(const char *dir, char *const argv[], unsigned limit_s,
+                struct tool_result *result);
 
 /* How many seconds a compiler may take: $HALCYON_CC_TIMEOUT, else 300.  0
  * after a message about `name` if the variable says no such number. */

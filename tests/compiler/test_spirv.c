@@ -46,7 +46,8 @@ static void test_lying_glslc(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof makes / sizeof *makes; i++) {
         snprintf(text, sizeof text,
-                 "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\n%s",
+                 "#!/bin/sh\nwhile [ $# != 0 ] && [ \"$1\" != -o ]; do shift; "
+                 "done\n[ $# != 0 ] || set -- -o 0.comp.spv\n%s",
                  makes[i]);
         write_script(program, text);
         assert_int_equal(compile(source, &everything[2], 1, &bin),
@@ -54,6 +55,67 @@ static void test_lying_glslc(void **state)
         if (!strstr(msg.text, "made no SPIR-V") || !strstr(msg.text, program))
             fail_msg("%zu: %s", i, msg.text);
     }
+}
+
+static size_t count_lines(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    size_t n = 0;
+    int c;
+
+    assert_non_null(f);
+    while ((c = fgetc(f)) != EOF)
+        n += c == '\n';
+    fclose(f);
+    return n;
+}
+
+/* The instances of one variant need one start of the compiler; and are the
+ * same as by a compiler that takes one text only. */
+static void test_together(void **state)
+{
+    struct halbin together = { 0 }, alone = { 0 };
+    char starts[] = "/tmp/halcyon-test-XXXXXX", text[200];
+    int fd = mkstemp(starts);
+
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(text, sizeof text, "#!/bin/sh\necho >> %s\nexec glslc \"$@\"\n",
+             starts);
+    write_script(program, text);
+    assert_int_equal(compile(source, &everything[2], 1, &together), COMPILE_OK);
+    assert_int_equal(together.n_kernels, 2);
+    assert_int_equal(count_lines(starts), together.kernels[0].n_images);
+
+    assert_int_equal(truncate(starts, 0), 0);
+    snprintf(text, sizeof text,
+             "#!/bin/sh\necho >> %s\ncase \" $* \" in *\" -c \"*) exit 1;; "
+             "esac\nexec glslc \"$@\"\n",
+             starts);
+    write_script(program, text);
+    assert_int_equal(compile(source, &everything[2], 1, &alone), COMPILE_OK);
+    assert_int_equal(count_lines(starts), 3 * alone.kernels[0].n_images);
+    unlink(starts);
+
+    assert_int_equal(alone.n_kernels, together.n_kernels);
+    for (uint32_t k = 0; k < alone.n_kernels; k++) {
+        const struct hal_kernel_desc *a = &alone.kernels[k];
+        const struct hal_kernel_desc *b = &together.kernels[k];
+
+        assert_string_equal(a->name, b->name);
+        assert_int_equal(a->n_images, b->n_images);
+        for (uint32_t i = 0; i < a->n_images; i++) {
+            assert_int_equal(a->images[i].blob_bytes, b->images[i].blob_bytes);
+            assert_memory_equal(a->images[i].blob, b->images[i].blob,
+                                a->images[i].blob_bytes);
+        }
+    }
+    /* two names, two texts */
+    assert_true(alone.kernels[0].images[0].hash !=
+                alone.kernels[1].images[0].hash);
+    halbin_close(&alone);
+    halbin_close(&together);
 }
 
 static void test_limits(void **state)
@@ -66,7 +128,7 @@ static void test_limits(void **state)
     setenv("HALCYON_CC_TIMEOUT", "1", 1);
     assert_int_equal(compile(source, &everything[2], 1, &bin), COMPILE_ERROR);
     assert_string_equal(msg.text, "t.k:1: glslc took more than 1 s");
-    assert_true(time(NULL) - begin < 20);
+    assert_true(time(NULL) - begin < 20); /* and is not asked again */
     setenv("HALCYON_CC_TIMEOUT", "soon", 1);
     assert_int_equal(compile(source, &everything[2], 1, &bin), COMPILE_ERROR);
     assert_non_null(strstr(msg.text, "t.k:1: HALCYON_CC_TIMEOUT is 'soon'"));
@@ -91,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missing_spirv_tools), /* first */
+        cmocka_unit_test(test_together),
         cmocka_unit_test(test_lying_glslc),
         cmocka_unit_test(test_limits),
     };
