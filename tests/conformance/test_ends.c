@@ -351,6 +351,45 @@ static void a_full_disk(void **state)
              CONF_EXIT_UNRUN, "/dev/full: cannot write: No space left");
 }
 
+/* Who may not write there is told before anything runs, and leaves nothing. */
+static void a_read_only_folder(void **state)
+{
+    static const char *const reports[] = { "--json", "--junit", "--tap",
+                                           "--html" };
+    char path[200], words[256];
+    int is_root = geteuid() == 0;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/fixed", run_dir);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(chmod(path, 0555), 0);
+    if (is_root) { /* whom no permission holds back */
+        assert_int_equal(chmod(run_dir, 0755), 0);
+        assert_int_equal(seteuid(65534), 0);
+    }
+    for (size_t i = 0; i < sizeof reports / sizeof *reports; i++) {
+        snprintf(path, sizeof path, "%s/fixed/r", run_dir);
+        snprintf(words, sizeof words, "%s: cannot write: Permission denied",
+                 path);
+        must(CONFORM("--device", "cpu:0", "--timeout", "0.05", "--case",
+                     "end.waits", reports[i], path),
+             CONF_EXIT_UNRUN, words);
+        assert_false(there(path));
+    }
+    snprintf(path, sizeof path, "%s/fixed/folder", run_dir);
+    must(CONFORM("--device", "cpu:0", "--timeout", "0.05", "--case",
+                 "end.waits", "--package", path),
+         CONF_EXIT_UNRUN, "Permission denied");
+    must(CONFORM("--device", "cpu:0", "--timeout", "0.05", "--case",
+                 "end.waits", "--resume", path),
+         CONF_EXIT_UNRUN, "Permission denied");
+    assert_false(there(path));
+    if (is_root)
+        assert_int_equal(seteuid(0), 0);
+    snprintf(path, sizeof path, "%s/fixed", run_dir);
+    assert_int_equal(rmdir(path), 0);
+}
+
 /* Cases that lose the device are errors; the others go on. */
 static void a_lost_device(void **state)
 {
@@ -382,6 +421,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(closed_terminal),
         cmocka_unit_test(a_reader_that_goes),
         cmocka_unit_test(a_full_disk),
+        cmocka_unit_test(a_read_only_folder),
         cmocka_unit_test(a_lost_device),
     };
 

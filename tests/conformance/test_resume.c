@@ -12,10 +12,41 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "conformance/conf.h"
+#include "conformance/list.h"
 #include "conformance/results.h"
 
 /* A hundred and more quick cases. */
 #define SOME "--device", "cpu:0", "--case", "kernel.a*.f32.*"
+
+/* Cases of one family; each adds its letter to TEST_RUNS, and those that
+ * TEST_FAILS names fail. */
+static void tells(struct conf *c)
+{
+    const char *name = conf_param(c), *path = getenv("TEST_RUNS");
+    const char *bad = getenv("TEST_FAILS");
+    FILE *f = path ? fopen(path, "a") : NULL;
+
+    if (f) {
+        fputs(name, f);
+        fclose(f);
+    }
+    conf_check(c, !bad || !strstr(bad, name), "%s fails", name);
+}
+
+static void family(struct conf_list *list, const struct conf_options *options)
+{
+    (void)options;
+    for (char letter[2] = "a"; *letter < 'k'; ++*letter) {
+        struct conf_case cc = { .run = tells, .levels = "kernels-f32" };
+        char name[32];
+
+        snprintf(name, sizeof name, "past.of.all.%s", letter);
+        cc.name = name;
+        cc.param = letter;
+        conf_list_add(list, &cc, sizeof letter);
+    }
+}
 
 static int count_lines(const char *path)
 {
@@ -526,6 +557,53 @@ static void history_goes_first(void **state)
     conf_results_release(&r);
 }
 
+/* The letters of the cases in the order in which they ran. */
+static char *ran(const char *history)
+{
+    char *text;
+
+    (void)unlink(in_dir("runs"));
+    if (history)
+        must(CONFORM("--device", "cpu:0", "--case", "past.*", "--jobs", "1",
+                     "--budget", "1m", "--history", history),
+             CONF_EXIT_OK, "conformant: 10 cases");
+    else
+        must(CONFORM("--device", "cpu:0", "--case", "past.*", "--jobs", "1",
+                     "--budget", "1m"),
+             CONF_EXIT_OK, "conformant: 10 cases");
+    text = read_text(in_dir("runs"));
+    assert_non_null(text);
+    assert_int_equal(strlen(text), 10);
+    return text;
+}
+
+/* What was bad the last time goes first, and one of them stands for its family;
+ * then the rest, in the order that it has without a history. */
+static void history_s_order(void **state)
+{
+    char bad[3] = "", want[11] = "", *before, *after;
+    size_t n = 2;
+
+    (void)state;
+    assert_int_equal(setenv("TEST_RUNS", in_dir("runs"), 1), 0);
+    before = ran(NULL);
+    bad[0] = want[0] = before[3];
+    bad[1] = want[1] = before[9];
+    for (size_t i = 0; i < 9; i++)
+        if (i != 3)
+            want[n++] = before[i];
+    assert_int_equal(setenv("TEST_FAILS", bad, 1), 0);
+    must(CONFORM("--device", "cpu:0", "--case", "past.*", "--json",
+                 in_dir("was.json")),
+         CONF_EXIT_NOT, "NOT conformant: 2 of 10");
+    assert_int_equal(unsetenv("TEST_FAILS"), 0);
+    after = ran(in_dir("was.json"));
+    assert_string_equal(after, want);
+    free(after);
+    free(before);
+    assert_int_equal(unsetenv("TEST_RUNS"), 0);
+}
+
 static void usage(void **state)
 {
     static const char *const bad[][2] = {
@@ -559,11 +637,14 @@ int main(int argc, char **argv)
         cmocka_unit_test(other_shards_are_refused),
         cmocka_unit_test(a_budget_says_what_it_left_out),
         cmocka_unit_test(history_goes_first),
+        cmocka_unit_test(history_s_order),
         cmocka_unit_test(usage),
     };
 
-    if (argc > 1 && !strcmp(argv[1], "conform"))
+    if (argc > 1 && !strcmp(argv[1], "conform")) {
+        conf_extra_family = family;
         return conf_command(argc - 1, argv + 1);
+    }
     if (argc > 1 && !strcmp(argv[1], "merge"))
         return conf_merge_command(argc - 1, argv + 1);
     setenv("HALCYON_SHARED_GOLDEN", "/nowhere", 0); /* no empty environment */
