@@ -37,6 +37,24 @@ void kq_judge(struct conf *c, const struct kx_tensor *y, const double *want,
               const double *mag, int64_t m, int64_t n, int64_t k,
               double extra_terms);
 
+/* What a case does beside random data.  SPOILED: some scales are no numbers,
+ * which makes numbers of nothing that they reach and touches nothing else. */
+enum kq_special { KQ_RANDOM, KQ_EXTREME, KQ_SPOILED };
+
+/* m rows of k, eight kinds in turn: normal; a NaN; an infinity; zeros; huge
+ * terms that cancel; tiny ones; both infinities; one huge among normal ones. */
+struct kx_tensor kq_extreme_rows(struct conf *c, halDtype dtype, int64_t m,
+                                 int64_t k);
+/* n normal numbers, the n / 4 or so that are `special` among them. */
+struct kx_tensor kq_scales(struct conf *c, halDtype dtype, int64_t n,
+                           double size, enum kq_special special, int odd);
+/* As kq_judge; where SPOILED, of a y that is no number only that it is none:
+ * whether NaN or an infinity hangs on the order in which a factor meets its
+ * terms. */
+void kq_judge_as(struct conf *c, enum kq_special special,
+                 const struct kx_tensor *y, double *want, double *mag,
+                 int64_t m, int64_t n, int64_t k, double extra_terms);
+
 /* ---- refusals --------------------------------------------------------- */
 
 #define KQ_BAD(call)   CONF_FAILS(c, halErrorInvalidValue, call)

@@ -154,18 +154,52 @@ struct product {
     halDtype out;
     struct kq_shape s;
     int gemv;
+    enum kq_special special;
 };
+
+/* Codes of x: a NaN, zeros and the largest in rows of their own. */
+static struct kx_tensor codes_of(struct conf *c, int64_t m, int64_t k,
+                                 enum kq_special special, int odd)
+{
+    uint8_t *codes = conf_host(c, (size_t)(m * k) + 1);
+
+    if (special != KQ_EXTREME)
+        return kq_random(c, halE4M3, m * k, odd);
+    for (int64_t i = 0; i < m * k; i++) {
+        int64_t at = i % k;
+
+        do
+            codes[i] = (uint8_t)(conf_random(c) >> 32);
+        while ((codes[i] & 127) == 127);
+        switch (i / k % 5) {
+        case 1:
+            codes[i] = (uint8_t)(at == k - 3 ? 0x7f : codes[i]);
+            break;
+        case 2:
+            codes[i] = (uint8_t)(at % 2 ? 0x80 : 0);
+            break;
+        case 3: /* 448, in turn with -448 */
+            codes[i] = (uint8_t)(at % 2 ? 0xfe : 0x7e);
+            break;
+        case 4: /* 2^-9, the least */
+            codes[i] = 1;
+            break;
+        }
+    }
+    return kq_codes(c, halE4M3, codes, m * k, odd);
+}
 
 static void run_product(struct conf *c)
 {
     const struct product *p = conf_param(c);
     const struct kq_shape *s = &p->s;
     int64_t blocks = (s->k + 127) / 128;
-    struct kx_tensor x = kq_random(c, halE4M3, s->m * s->k, s->odd);
+    struct kx_tensor x = codes_of(c, s->m, s->k, p->special, s->odd);
     struct kx_tensor w = kq_random(c, halE4M3, s->n * s->k, s->odd);
-    struct kx_tensor xs = kx_normal(c, halF32, s->m * blocks, 0.01, s->odd);
-    struct kx_tensor ws =
-        kx_normal(c, halF32, (s->n + 127) / 128 * blocks, 0.01, s->odd);
+    struct kx_tensor xs =
+        kq_scales(c, halF32, s->m * blocks, 0.01, p->special, s->odd);
+    struct kx_tensor ws = kq_scales(c, halF32, (s->n + 127) / 128 * blocks,
+                                    0.01, p->special, s->odd);
     struct kx_tensor y = kx_output(c, p->out, s->m * s->n, s->odd),
                      bias = { 0 };
     double *want = kx_doubles(c, s->m * s->n),
@@ -190,7 +224,7 @@ static void run_product(struct conf *c)
     CONF_OK(c, (p->gemv ? halopGemvFp8 : halopGemmFp8)(&a, NULL));
     oracle_fp8_gemm(want, mag, x.val, xs.val, w.val, ws.val, bias.val, s->m,
                     s->n, s->k);
-    kq_judge(c, &y, want, mag, s->m, s->n, s->k, 3);
+    kq_judge_as(c, p->special, &y, want, mag, s->m, s->n, s->k, 3);
     kx_intact(c, &x);
     kx_intact(c, &w);
     kx_intact(c, &xs);
@@ -361,19 +395,28 @@ void kq_cases_fp8(struct conf_list *list)
                    "fp8_dequantise.%s.%s", dtype, shapes[i].name);
         }
         for (int i = 0; i < KX_COUNT(gemm_shapes); i++) {
-            struct product p = { kx_floats[d], gemm_shapes[i], 0 };
+            struct product p = { kx_floats[d], gemm_shapes[i], 0, KQ_RANDOM };
 
             kq_add(list, "kernels-fp8", run_product, &p, sizeof p,
                    "fp8_gemm.%s.%s", dtype, p.s.name);
         }
         for (int i = 0; i < KX_COUNT(gemv_shapes); i++) {
-            struct product p = { kx_floats[d], gemv_shapes[i], 1 };
+            struct product p = { kx_floats[d], gemv_shapes[i], 1, KQ_RANDOM };
 
             if (d && p.s.n > KX_GRID)
                 continue;
             kq_add(list, "kernels-fp8", run_product, &p, sizeof p,
                    "fp8_gemv.%s.%s", dtype, p.s.name);
         }
+    }
+    for (int i = 0; i < 4; i++) {
+        struct product p = { halF32,
+                             { "", i % 2 ? 8 : 20, 300, 300, 0, 0 },
+                             i % 2,
+                             i < 2 ? KQ_EXTREME : KQ_SPOILED };
+
+        kq_add(list, "kernels-fp8", run_product, &p, sizeof p, "%s.f32.%s",
+               i % 2 ? "fp8_gemv" : "fp8_gemm", i < 2 ? "extremes" : "spoiled");
     }
     kq_add(list, "kernels-fp8", refuse, NULL, 0, "refuse.fp8");
 }

@@ -27,11 +27,25 @@ struct param {
     halDtype in, out;
     int64_t m, n, blocks; /* of a row */
     int bias, odd, gemv;
+    enum kq_special special;
 };
+
+/* A block's factor. */
+static double factor(struct conf *c, const struct param *p, int64_t block)
+{
+    static const double extreme[] = { 0, 0x1p-24, 65504, -65504 };
+    static const double none[] = { NAN, INFINITY, -INFINITY };
+
+    if (p->special == KQ_EXTREME && block % 5 == 1)
+        return extreme[block / 5 % 4];
+    if (p->special == KQ_SPOILED && block % 11 == 1 && block < 33)
+        return none[block / 11];
+    return block % 13 == 12 ? 0x1p-24 : 0.01 * conf_normal(c);
+}
 
 /* n rows of blocks and, in val, what they are. */
 static struct kx_tensor weights(struct conf *c, const struct param *p,
-                                double **out_val)
+                                double **out_val, double **out_terms)
 {
     int64_t blocks = p->n * p->blocks, size = types[p->type].bytes;
     int64_t k = p->blocks * types[p->type].elems;
@@ -43,10 +57,20 @@ static struct kx_tensor weights(struct conf *c, const struct param *p,
     for (int64_t b = 0; b < blocks; b++)
         for (int h = 0; h < 2; h++)
             conf_encode(halF16, bytes + b * size + types[p->type].halves[h], 0,
-                        b % 13 == 12 ? 0x1p-24 : 0.01 * conf_normal(c));
+                        factor(c, p, b));
     w = kq_codes(c, halU8, bytes, blocks * size, p->odd);
     *out_val = kx_doubles(c, p->n * k);
     oracle_gguf(types[p->type].type, *out_val, bytes, p->n, k);
+    if (!out_terms)
+        return w;
+    /* |d q| + |dmin m| is the larger one of |d q - dmin m| and, with the sign
+     * of dmin turned, |d q + dmin m|. */
+    *out_terms = kx_doubles(c, p->n * k);
+    for (int64_t b = 0; b < blocks; b++)
+        bytes[b * size + types[p->type].halves[1] + 1] ^= 0x80;
+    oracle_gguf(types[p->type].type, *out_terms, bytes, p->n, k);
+    for (int64_t i = 0; i < p->n * k; i++)
+        (*out_terms)[i] = fmax(fabs((*out_terms)[i]), fabs((*out_val)[i]));
     return w;
 }
 
@@ -57,7 +81,7 @@ static void run_dequantise(struct conf *c)
     const struct param *p = conf_param(c);
     int64_t k = p->blocks * types[p->type].elems, n = p->n * k;
     double *want, *mag = kx_doubles(c, n);
-    struct kx_tensor w = weights(c, p, &want);
+    struct kx_tensor w = weights(c, p, &want, NULL);
     struct kx_tensor y = kx_output(c, p->out, n, p->odd);
     struct conf_bound bound;
 
@@ -82,9 +106,15 @@ static void run_product(struct conf *c)
 {
     const struct param *p = conf_param(c);
     int64_t k = p->blocks * types[p->type].elems, n = p->m * p->n;
-    double *w_val, *want = kx_doubles(c, n), *mag = kx_doubles(c, n);
-    struct kx_tensor w = weights(c, p, &w_val), bias = { 0 };
-    struct kx_tensor x = kx_normal(c, p->in, p->m * k, 1, p->odd);
+    double *w_val, *want = kx_doubles(c, n), *mag = kx_doubles(c, n),
+                   *terms = NULL;
+    double *spare = kx_doubles(c, n);
+    struct kx_tensor w = weights(c, p, &w_val,
+                                 p->special != KQ_RANDOM ? &terms : NULL),
+                     bias = { 0 };
+    struct kx_tensor x = p->special == KQ_EXTREME
+                             ? kq_extreme_rows(c, p->in, p->m, k)
+                             : kx_normal(c, p->in, p->m * k, 1, p->odd);
     struct kx_tensor y = kx_output(c, p->out, n, p->odd);
     struct halopGemmGgufArgs a = {
         .type = types[p->type].type,
@@ -104,10 +134,15 @@ static void run_product(struct conf *c)
         a.bias = bias.buf.mem;
     }
     CONF_OK(c, (p->gemv ? halopGemvGguf : halopGemmGguf)(&a, NULL));
-    oracle_gemm(want, mag, x.val, w_val, bias.val, p->m, p->n, k);
+    /* Numbers of all sizes meet weights that cancel: what of d q and dmin m
+     * meets them counts, not the difference. */
+    if (p->special != KQ_RANDOM)
+        oracle_gemm(want, mag, x.val, terms, bias.val, p->m, p->n, k);
+    oracle_gemm(want, p->special != KQ_RANDOM ? spare : mag, x.val, w_val,
+                bias.val, p->m, p->n, k);
     /* Three roundings of a weight; a difference costs those of its terms. */
-    kq_judge(c, &y, want, mag, p->m, p->n, k,
-             types[p->type].elems == 256 ? 16 : 3);
+    kq_judge_as(c, p->special, &y, want, mag, p->m, p->n, k,
+                types[p->type].elems == 256 ? 16 : 3);
     kx_intact(c, &x);
     kx_intact(c, &w);
 }
@@ -203,7 +238,8 @@ static void add_type(struct conf_list *list, int type)
         for (int i = 0; i < KX_COUNT(shapes); i++) {
             struct param p = { type,           pairs[d][0],   pairs[d][1],
                                shapes[i].m,    shapes[i].n,   shapes[i].blocks,
-                               shapes[i].bias, shapes[i].odd, shapes[i].gemv };
+                               shapes[i].bias, shapes[i].odd, shapes[i].gemv,
+                               KQ_RANDOM };
 
             if (d && p.n > KX_GRID)
                 continue;
@@ -220,9 +256,29 @@ static void add_type(struct conf_list *list, int type)
         }
 }
 
+static void add_special(struct conf_list *list, int type)
+{
+    static const halDtype in[] = { halF32, halBF16 };
+
+    for (int i = 0; i < 8; i++) {
+        struct param p = { type,   in[i / 4],
+                           halF32, i % 2 ? 8 : 24,
+                           40,     2,
+                           0,      0,
+                           i % 2,  i / 2 % 2 ? KQ_SPOILED : KQ_EXTREME };
+
+        kq_add(list, "kernels-int4", run_product, &p, sizeof p,
+               "gguf_%s.%s_%s.%s", p.gemv ? "gemv" : "gemm", types[type].name,
+               i < 4 ? "f32" : "bf16_f32",
+               p.special == KQ_EXTREME ? "extremes" : "spoiled");
+    }
+}
+
 void kq_cases_gguf(struct conf_list *list)
 {
-    for (int t = 0; t < KX_COUNT(types); t++)
+    for (int t = 0; t < KX_COUNT(types); t++) {
         add_type(list, t);
+        add_special(list, t);
+    }
     kq_add(list, "kernels-int4", refuse, NULL, 0, "refuse.gguf");
 }

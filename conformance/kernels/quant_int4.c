@@ -16,6 +16,7 @@ struct param {
     int64_t m, n, k, group_size;
     enum idx idx;
     int bias, odd, gemv;
+    enum kq_special special;
 };
 
 struct weights {
@@ -71,7 +72,7 @@ static struct weights weights(struct conf *c, const struct param *p)
 
     t.words = random_words(c, p->n * p->k / 8, p->odd, &o.qweight);
     t.zeros = random_words(c, p->n / 8 * groups, p->odd, &o.qzeros);
-    t.scales = kx_normal(c, halF16, p->n * groups, 0.02, p->odd);
+    t.scales = kq_scales(c, halF16, p->n * groups, 0.02, p->special, p->odd);
     o.scales = t.scales.val;
     t.w.qweight = t.words.buf.mem;
     t.w.qzeros = t.zeros.buf.mem;
@@ -110,7 +111,9 @@ static void run_product(struct conf *c)
     struct weights t = weights(c, p);
     double *rows = kx_doubles(c, p->n * p->k);
     double *want = kx_doubles(c, n), *mag = kx_doubles(c, n);
-    struct kx_tensor x = kx_normal(c, p->in, p->m * p->k, 1, p->odd);
+    struct kx_tensor x = p->special == KQ_EXTREME
+                             ? kq_extreme_rows(c, p->in, p->m, p->k)
+                             : kx_normal(c, p->in, p->m * p->k, 1, p->odd);
     struct kx_tensor y = kx_output(c, p->out, n, p->odd), bias = { 0 };
     struct halopGemmInt4Args a = { .in = p->in,
                                    .out = p->out,
@@ -128,7 +131,7 @@ static void run_product(struct conf *c)
         rows[i % p->n * p->k + i / p->n] = t.val[i];
     CONF_OK(c, (p->gemv ? halopGemvInt4 : halopGemmInt4)(&a, NULL));
     oracle_gemm(want, mag, x.val, rows, bias.val, p->m, p->n, p->k);
-    kq_judge(c, &y, want, mag, p->m, p->n, p->k, 3);
+    kq_judge_as(c, p->special, &y, want, mag, p->m, p->n, p->k, 3);
     kx_intact(c, &x);
     kx_intact(c, &t.words);
     kx_intact(c, &t.zeros);
@@ -264,7 +267,8 @@ static void add_layout(struct conf_list *list, const char *name,
                                shapes[i].idx,
                                shapes[i].bias,
                                shapes[i].odd,
-                               shapes[i].gemv };
+                               shapes[i].gemv,
+                               KQ_RANDOM };
 
             if ((layout == halopInt4Awq && p.idx != PLAIN) ||
                 (d && p.n > KX_GRID))
@@ -281,10 +285,39 @@ static void add_layout(struct conf_list *list, const char *name,
         }
 }
 
+static void add_special(struct conf_list *list, const char *name,
+                        halopInt4 layout)
+{
+    static const halDtype in[] = { halF32, halBF16, halF16 };
+
+    for (int i = 0; i < 24; i++) {
+        struct param p = { .layout = layout,
+                           .in = in[i / 8],
+                           .out = halF32,
+                           .m = i % 2 ? 8 : 24,
+                           .n = 264,
+                           .k = 160,
+                           .group_size = 32,
+                           .idx = i / 2 % 2 ? SHUFFLED : PLAIN,
+                           .gemv = i % 2,
+                           .special = i / 4 % 2 ? KQ_SPOILED : KQ_EXTREME };
+
+        if (layout == halopInt4Awq && p.idx != PLAIN)
+            continue;
+        kq_add(list, "kernels-int4", run_product, &p, sizeof p,
+               "int4_%s.%s_%s%s.%s%s", p.gemv ? "gemv" : "gemm", name,
+               conf_dtype_name(p.in), p.in == halF32 ? "" : "_f32",
+               p.special == KQ_EXTREME ? "extremes" : "spoiled",
+               p.idx == PLAIN ? "" : "_order");
+    }
+}
+
 void kq_cases_int4(struct conf_list *list)
 {
     add_layout(list, "awq", halopInt4Awq);
     add_layout(list, "gptq", halopInt4Gptq);
     add_layout(list, "gptq_v2", halopInt4GptqV2);
+    add_special(list, "awq", halopInt4Awq);
+    add_special(list, "gptq", halopInt4Gptq);
     kq_add(list, "kernels-int4", refuse, NULL, 0, "refuse.int4");
 }

@@ -113,6 +113,7 @@ struct product {
     struct kq_shape s;
     int gemv;
     int largest; /* all codes -128: the largest sums */
+    enum kq_special special;
 };
 
 static void expect_sums(struct conf *c, const struct kx_tensor *y,
@@ -144,8 +145,8 @@ static void run_product(struct conf *c)
     int whole = p->out == halI32;
     struct kx_tensor x = codes_of(c, p, s->m * s->k);
     struct kx_tensor w = codes_of(c, p, s->n * s->k);
-    struct kx_tensor xs = kx_normal(c, halF32, s->m, 0.01, s->odd);
-    struct kx_tensor ws = kx_normal(c, halF32, s->n, 0.01, s->odd);
+    struct kx_tensor xs = kq_scales(c, halF32, s->m, 0.01, p->special, s->odd);
+    struct kx_tensor ws = kq_scales(c, halF32, s->n, 0.01, p->special, s->odd);
     struct kx_tensor y = kx_output(c, p->out, n, s->odd), ib = { 0 }, b;
     double *want = kx_doubles(c, n), *mag = kx_doubles(c, n);
     int64_t *sum = conf_host(c, (size_t)(n + 1) * sizeof *sum);
@@ -186,7 +187,7 @@ static void run_product(struct conf *c)
             }
         }
         /* The sum is exact: conversion, two products, one addition. */
-        kq_judge(c, &y, want, mag, s->m, s->n, 0, -4);
+        kq_judge_as(c, p->special, &y, want, mag, s->m, s->n, 0, -4);
     }
     kx_intact(c, &x);
     kx_intact(c, &w);
@@ -295,6 +296,14 @@ static void add_products(struct conf_list *list, int gemv,
     kq_add(list, "kernels-int8", run_product, &p, sizeof p, "%s.i32.largest",
            op);
     p.largest = 0;
+    for (int i = 0; i < 2; i++) {
+        p.out = halF32;
+        p.s = (struct kq_shape){ "", gemv ? 8 : 20, 300, 300, 1, 0 };
+        p.special = i ? KQ_SPOILED : KQ_EXTREME;
+        kq_add(list, "kernels-int8", run_product, &p, sizeof p, "%s.f32.%s", op,
+               i ? "spoiled" : "extremes");
+    }
+    p.special = KQ_RANDOM;
     for (int d = 0; d < KX_COUNT(outs); d++)
         for (int i = 0; i < count; i++) {
             p.out = outs[d];
