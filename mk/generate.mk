@@ -38,9 +38,10 @@ $(B)/gen/page_text.c: conformance/report_page.html mk/embed.sh
 STOCK_HALBIN ?= $(B)/stock.halbin
 STOCK := $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(KERNELS))
 
-# What kernels of quantised formats, attention and sampling include.
+# What kernels of quantised formats, attention, sampling and rope include.
 $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(filter $(addprefix kernels/,\
-  fp8_%.k int8_%.k int4_%.k gguf_%.k attention%.k mla_fp8%.k swiglu.k sample.k speculate.k topk.k),$(KERNELS))): $(wildcard kernels/quant/*.h)
+  fp8_%.k int8_%.k int4_%.k gguf_%.k attention%.k mla_fp8%.k swiglu.k sample.k \
+  speculate.k topk.k rope.k kv_append_rope.k),$(KERNELS))): $(wildcard kernels/quant/*.h)
 
 # A copy that is as old as its bytes: a compiler that has been linked again and
 # is the same does not compile the kernels anew, which takes minutes.
