@@ -204,28 +204,31 @@ static int free_bytes_dip(struct conf *c, size_t size, int hold,
 
 /* An allocation takes its bytes from the free ones and gives them back.  What
  * is free may be the machine's, which others move as well, so looks with a
- * block are set against looks without: four more of them must show a dip.  A
- * device that counts exactly shows it for a small block, at once. */
+ * block are set against looks without: twice as many and four more of them
+ * must show a dip.  A device that counts exactly shows it for a small block,
+ * at once; a machine that is busy hides three of four. */
 static void free_bytes_move(struct conf *c)
 {
-    enum { WANTED = 4 };
+    enum { WANTED = 4, LIMIT_MS = 35000 };
     static const struct {
         size_t bytes;
         int looks;
     } tries[] = {
         { (size_t)16 << 20, 6 },
         { (size_t)64 << 20, 6 },
-        { (size_t)256 << 20, 24 },
+        { (size_t)256 << 20, 72 },
     };
     size_t spare = 0, total = 0, size = 0;
     int with = 0, without = 0, looks = 0;
-    double ms = 0;
+    double ms = 0, start = api_now_ms();
 
     CONF_OK(c, halMemGetInfo(&spare, &total));
     for (size_t t = 0; t < sizeof tries / sizeof *tries; t++) {
         size = total / 16 < tries[t].bytes ? total / 16 : tries[t].bytes;
         with = without = 0;
-        for (int i = 0; i < tries[t].looks && with - without < WANTED; i++) {
+        for (int i = 0; i < tries[t].looks && with < 2 * without + WANTED &&
+                        api_now_ms() - start < LIMIT_MS;
+             i++) {
             with += free_bytes_dip(c, size, 1, &ms);
             without += free_bytes_dip(c, size, 0, &ms);
             looks++;
@@ -234,11 +237,11 @@ static void free_bytes_move(struct conf *c)
             if (i >= WANTED) /* out of step with others */
                 usleep((useconds_t)(conf_random(c) % 40000));
         }
-        if (with - without >= WANTED)
+        if (with >= 2 * without + WANTED)
             break;
     }
     conf_metric(c, "looks", looks);
-    conf_check(c, with - without >= WANTED,
+    conf_check(c, with >= 2 * without + WANTED,
                "a block of %zu bytes took a quarter of that from the free "
                "ones %d times, and no block did so %d times",
                size, with, without);
