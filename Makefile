@@ -34,7 +34,7 @@ SRC_backends := $(wildcard backends/common/*.c) \
 SRC_kernels := $(wildcard kernels/*.c)
 SRC_conformance := $(wildcard conformance/*.c conformance/*/*.c)
 SRC_tools := $(wildcard tools/*.c tools/*/*.c)
-KERNELS := $(wildcard kernels/*.k)
+KERNELS := $(wildcard kernels/*.k kernels/tuned/*/*.k)
 DIALECT := $(wildcard kernels/dialect/*.h)
 PROFILES := $(wildcard backends/profiles/*.ini)
 

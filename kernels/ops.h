@@ -129,9 +129,11 @@ HAL_API halError_t halopGemm(halDtype in, halDtype out, void *y, const void *x,
 /* How halopGemm computes from now on, in every thread: "gemm:native" by the
  * CPU's own library (OpenBLAS for F32, oneDNN for BF16), still in stream order
  * and on the device's threads; where there is none halopGemm says
- * halErrorNotSupported and which package brings it.  "gemm:portable", or "",
- * by this library's kernels.  NULL: as HALCYON_KERNEL says, which is read once
- * and is the default.  Both ways keep the bounds of docs/numerics.md; their
+ * halErrorNotSupported and which package brings it.  "gemm:tuned", BF16 on
+ * NVIDIA's tensor cores (compute capability 8.0), halErrorNotSupported
+ * elsewhere: no GPU has run it yet.  "gemm:portable", or "", by this library's
+ * kernels for every device.  NULL: as HALCYON_KERNEL says, which is read once
+ * and is the default.  All ways keep the bounds of docs/numerics.md; their
  * last bits differ.  docs/decisions/0012-native-operators.md has the figures.
  * halErrorInvalidValue for another choice.  Thread-safe. */
 HAL_API halError_t halopSelect(const char *choice);

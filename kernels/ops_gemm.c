@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ops_gemm.c - y = x . w^T (+ bias), by the GEMM or the GEMV kernel, or by the
- * CPU's BLAS library (docs/decisions/0012-native-operators.md).
+ * CPU's BLAS library (docs/decisions/0012-native-operators.md), or a kernel for
+ * one chip's tensor cores (0014-tuned-kernels.md).
  */
 #include "kernels/ops_native.h"
 
@@ -11,6 +12,9 @@
  * tile of 64 rows (GPUs). */
 #define GEMV_ROWS_WIDE 2
 #define GEMV_ROWS_GPU  4
+
+/* Rows and columns of y that a group of gemm_mma.k makes at a time. */
+#define TUNED_TILE 128
 
 /* Rows of w that a group of gemv.k takes at a time: with these, no group goes
  * to and fro between rows that are far from each other. */
@@ -130,23 +134,70 @@ static halError_t run_native(struct ops_call *call, const struct product *p,
     return ops_run(call, native->own_threads ? 1 : tiles, 1, stream);
 }
 
+/* ---- a GPU's tuned kernel ------------------------------------------------ */
+
+/* Puts kernels/tuned/'s kernel in the place of the one that was found. */
+static halError_t choose_tuned(struct ops_call *call, const char *op,
+                               const struct product *p,
+                               const struct halFuncAttributes *attr)
+{
+    int device = 0, major = 0;
+    halError_t st;
+
+    if (p->in != halBF16)
+        return ops_fail(op, halErrorNotSupported,
+                        "gemm:tuned is asked for, and it multiplies bf16, not "
+                        "%s",
+                        ops_dtype_label(p->in));
+    if (strncmp(attr->variant, "ptx.", 4) != 0 &&
+        strcmp(attr->variant, "cuda") != 0)
+        return ops_fail(op, halErrorNotSupported,
+                        "gemm:tuned is asked for, and only NVIDIA's devices "
+                        "have a tuned kernel");
+    st = halGetDevice(&device);
+    if (st == halSuccess)
+        st = halDeviceGetAttribute(&major, halDevAttrComputeCapabilityMajor,
+                                   device);
+    if (st != halSuccess)
+        return ops_result(op, st);
+    if (major < 8)
+        return ops_fail(op, halErrorNotSupported,
+                        "gemm:tuned is asked for; it wants compute capability "
+                        "8.0, and this device has %d",
+                        major);
+    return ops_find(call, op, "gemm_mma_%s_%s", ops_dtype_name(p->in),
+                    ops_dtype_name(p->out));
+}
+
+static halError_t run_tuned(struct ops_call *call, const struct product *p,
+                            halStream_t stream)
+{
+    uint64_t m = (uint64_t)p->m, n = (uint64_t)p->n;
+
+    return ops_run(call,
+                   (m + TUNED_TILE - 1) / TUNED_TILE *
+                       ((n + TUNED_TILE - 1) / TUNED_TILE),
+                   1, stream);
+}
+
 /* ---- the op -------------------------------------------------------------- */
 
-/* Puts the library's kernel in the place of the one that was found where that
- * is asked for; native->product stays NULL elsewhere. */
-static halError_t choose_native(struct ops_call *call, const char *op,
-                                const struct product *p,
-                                struct ops_native *native)
+/* Puts another kernel in the place of the one that was found where that is
+ * asked for; native->product stays NULL where it is not the library's. */
+static halError_t choose_way(struct ops_call *call, const char *op,
+                             const struct product *p, enum ops_way *way,
+                             struct ops_native *native)
 {
     struct halFuncAttributes attr;
-    int wanted;
-    halError_t st = ops_native_wanted(op, &wanted);
+    halError_t st = ops_way_wanted(op, way);
 
-    if (st != halSuccess || !wanted)
+    if (st != halSuccess || *way == OPS_PORTABLE)
         return st;
     st = halFuncGetAttributes(&attr, call->function);
     if (st != halSuccess)
         return ops_result(op, st);
+    if (*way == OPS_TUNED)
+        return choose_tuned(call, op, p, &attr);
     if (strncmp(attr.variant, "cpu.", 4) != 0)
         return ops_fail(op, halErrorNotSupported,
                         "gemm:native is asked for, and only CPU devices have "
@@ -170,6 +221,7 @@ static halError_t multiply(const char *op, const struct product *p,
     };
     struct ops_call call;
     struct ops_native native = { 0 };
+    enum ops_way way = OPS_PORTABLE;
     int is_gemv = 1;
     halError_t st = check(op, p);
 
@@ -186,7 +238,7 @@ static halError_t multiply(const char *op, const struct product *p,
     if (st == halSuccess)
         st = ops_check_depth(&call, p->k);
     if (st == halSuccess && !force_gemv)
-        st = choose_native(&call, op, p, &native);
+        st = choose_way(&call, op, p, &way, &native);
     if (st != halSuccess)
         return st;
     ops_tensors(&call, tensors, 4);
@@ -194,6 +246,8 @@ static halError_t multiply(const char *op, const struct product *p,
     ops_u32(&call, p->n);
     ops_u32(&call, p->k);
     ops_u32(&call, p->bias != NULL);
+    if (way == OPS_TUNED)
+        return run_tuned(&call, p, stream);
     if (native.product)
         return run_native(&call, p, &native, stream);
     return is_gemv ? run_gemv(&call, p, stream) : run_gemm(&call, p, stream);

@@ -228,17 +228,22 @@ halError_t ops_native_find(const char *op, halDtype in,
 
 /* ---- which is wanted ----------------------------------------------------- */
 
-enum choice { PORTABLE, NATIVE, UNREADABLE, UNSELECTED };
+/* An enum ops_way, or */
+enum { UNREADABLE = OPS_TUNED + 1, UNSELECTED };
+
+#define WAYS "gemm:portable, gemm:native or gemm:tuned"
 
 static _Atomic int selected = UNSELECTED; /* by halopSelect() */
-static enum choice environment;
+static int environment;
 static pthread_once_t environment_once = PTHREAD_ONCE_INIT;
 
-static enum choice choice_of(const char *text)
+static int choice_of(const char *text)
 {
     if (!text || !*text || strcmp(text, "gemm:portable") == 0)
-        return PORTABLE;
-    return strcmp(text, "gemm:native") == 0 ? NATIVE : UNREADABLE;
+        return OPS_PORTABLE;
+    if (strcmp(text, "gemm:native") == 0)
+        return OPS_NATIVE;
+    return strcmp(text, "gemm:tuned") == 0 ? (int)OPS_TUNED : UNREADABLE;
 }
 
 static void environment_read(void)
@@ -246,7 +251,7 @@ static void environment_read(void)
     environment = choice_of(getenv("HALCYON_KERNEL"));
 }
 
-halError_t ops_native_wanted(const char *op, int *out_wanted)
+halError_t ops_way_wanted(const char *op, enum ops_way *out_way)
 {
     int choice = atomic_load(&selected);
 
@@ -256,20 +261,18 @@ halError_t ops_native_wanted(const char *op, int *out_wanted)
     }
     if (choice == UNREADABLE)
         return ops_fail(op, halErrorInvalidValue,
-                        "HALCYON_KERNEL is neither gemm:portable nor "
-                        "gemm:native");
-    *out_wanted = choice == NATIVE;
+                        "HALCYON_KERNEL is none of " WAYS);
+    *out_way = (enum ops_way)choice;
     return halSuccess;
 }
 
 halError_t halopSelect(const char *choice)
 {
-    enum choice c = choice ? choice_of(choice) : UNSELECTED;
+    int c = choice ? choice_of(choice) : UNSELECTED;
 
     if (c == UNREADABLE)
         return ops_fail("halopSelect", halErrorInvalidValue,
-                        "choice \"%.40s\": want gemm:portable or gemm:native",
-                        choice);
-    atomic_store(&selected, (int)c);
+                        "choice \"%.40s\": want " WAYS, choice);
+    atomic_store(&selected, c);
     return halSuccess;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ops_native.h - the CPU's BLAS libraries behind an op, and which of the two
- * ways an op goes.  Private to kernels/.
+ * ops_native.h - the CPU's BLAS libraries behind an op, and which of the ways
+ * an op goes.  Private to kernels/.
  *
  * Invariant: a library is opened at the first op that may use it, never
  * closed, and a product that is found computes on the calling thread alone or
@@ -26,9 +26,15 @@ struct ops_native {
     int own_threads; /* it spreads over threads of its own: one call a time */
 };
 
-/* Whether halopSelect() or HALCYON_KERNEL wants the library; the error is of a
- * value that cannot be read. */
-halError_t ops_native_wanted(const char *op, int *out_wanted);
+/* What halopSelect() or HALCYON_KERNEL asks for. */
+enum ops_way {
+    OPS_PORTABLE, /* gemm.k, gemv.k */
+    OPS_NATIVE,   /* the library */
+    OPS_TUNED     /* kernels/tuned/ */
+};
+
+/* The error is of a value that cannot be read. */
+halError_t ops_way_wanted(const char *op, enum ops_way *out_way);
 /* What multiplies `in` here.  halErrorNotSupported names the package that
  * brings it; *out_native is then untouched. */
 halError_t ops_native_find(const char *op, halDtype in,

@@ -43,6 +43,13 @@ $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(filter $(addprefix kernels/,\
   fp8_%.k int8_%.k int4_%.k gguf_%.k attention%.k mla_fp8%.k swiglu.k sample.k \
   speculate.k topk.k rope.k kv_append_rope.k),$(KERNELS))): $(wildcard kernels/quant/*.h)
 
+# Of these, PTX for the chips that they are tuned for.
+TUNED := $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(wildcard kernels/tuned/cuda/*.k))
+$(TUNED): $(wildcard kernels/tuned/cuda/*.h)
+$(TUNED): HALCCFLAGS += --target cuda$(if $(shell \
+  command -v $${HALCYON_CLANG:-clang}),$(comma)ptx.sm80)
+comma := ,
+
 # A copy that is as old as its bytes: a compiler that has been linked again and
 # is the same does not compile the kernels anew, which takes minutes.
 $(B)/halcc.same: $(B)/halcc

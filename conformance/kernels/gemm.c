@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gemm.c - kernel.gemm.*, kernel.gemv.* and, by the CPU's own libraries,
- * kernel.gemm_native.*, judged by sum |x * w|.
+ * gemm.c - kernel.gemm.*, kernel.gemv.* and, by the CPU's own libraries and
+ * tuned kernels, kernel.gemm_native.* and kernel.gemm_tuned.*, judged by
+ * sum |x * w|.
  */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "conformance/kernels/cases.h"
 
@@ -17,7 +19,8 @@ struct shape {
 struct param {
     halDtype in, out;
     struct shape s;
-    int gemv, native;
+    int gemv;
+    const char *way; /* for halopSelect(), or NULL */
 };
 
 static const struct shape gemm_shapes[] = {
@@ -66,6 +69,21 @@ static const struct shape native_shapes[] = {
     { "misaligned", 19, 37, 53, 1, 1 },
 };
 
+/* Tiles of 128 and their edges, more steps than the ring has stages and fewer,
+ * rows that are aligned to 16 bytes and not. */
+static const struct shape tuned_shapes[] = {
+    { "m1_n1_k1", 1, 1, 1, 0, 0 },
+    { "m2_n65_k129", 2, 65, 129, 0, 0 },
+    { "m17_n17_k16", 17, 17, 16, 1, 0 },
+    { "m63_n65_k72", 63, 65, 72, 0, 0 },
+    { "m127_n129_k33", 127, 129, 33, 1, 0 },
+    { "m128_n128_k128", 128, 128, 128, 0, 0 },
+    { "m129_n130_k200", 129, 130, 200, 1, 0 },
+    { "m33_n40_k1000", 33, 40, 1000, 0, 0 },
+    { "k0", 5, 19, 0, 1, 0 },
+    { "misaligned", 19, 37, 56, 1, 1 },
+};
+
 static const struct shape gemv_shapes[] = {
     { "m1_n1_k1", 1, 1, 1, 0, 0 },
     { "m1_n17_k15", 1, 17, 15, 1, 0 },
@@ -94,13 +112,13 @@ static double factor(int64_t k)
     return 8 + sqrt((double)k);
 }
 
-/* The op by the library; ends the case where there is none. */
-static void native_gemm(struct conf *c, const struct param *p, void *y,
+/* The op in the way that is asked for; ends the case where there is none. */
+static void gemm_by_way(struct conf *c, const struct param *p, void *y,
                         const void *x, const void *w, const void *bias)
 {
     halError_t st;
 
-    CONF_OK(c, halopSelect("gemm:native"));
+    CONF_OK(c, halopSelect(p->way));
     st = halopGemm(p->in, p->out, y, x, w, bias, p->s.m, p->s.n, p->s.k, NULL);
     CONF_OK(c, halopSelect(NULL)); /* first: the process has other cases */
     if (st == halErrorNotSupported)
@@ -118,8 +136,8 @@ static void judge(struct conf *c, const struct param *p, struct kx_tensor *x,
     const void *b = bias ? bias->buf.mem : NULL;
     struct conf_bound bound;
 
-    if (p->native)
-        native_gemm(c, p, y.buf.mem, x->buf.mem, w->buf.mem, b);
+    if (p->way)
+        gemm_by_way(c, p, y.buf.mem, x->buf.mem, w->buf.mem, b);
     else if (p->gemv)
         CONF_OK(c, halopGemv(p->in, p->out, y.buf.mem, x->buf.mem, w->buf.mem,
                              b, s->m, s->n, s->k, NULL));
@@ -180,7 +198,9 @@ static void run_extremes(struct conf *c)
 static void add_shapes(struct conf_list *list, struct param p, int is_first,
                        const struct shape *shapes, int count)
 {
-    const char *op = p.native ? "gemm_native" : p.gemv ? "gemv" : "gemm";
+    const char *op = !p.way                        ? (p.gemv ? "gemv" : "gemm")
+                     : strcmp(p.way, "gemm:tuned") ? "gemm_native"
+                                                   : "gemm_tuned";
     char dtype[16];
 
     (void)snprintf(dtype, sizeof dtype, p.in == p.out ? "%s" : "%s_%s",
@@ -189,8 +209,8 @@ static void add_shapes(struct conf_list *list, struct param p, int is_first,
         p.s = shapes[i];
         if (!is_first && (p.s.m > KX_GRID || p.s.n > KX_GRID))
             continue;
-        kx_add(list, p.in, i == 6 && !p.native ? " core" : "", run, &p,
-               sizeof p, "%s.%s.%s", op, dtype, p.s.name);
+        kx_add(list, p.in, i == 6 && !p.way ? " core" : "", run, &p, sizeof p,
+               "%s.%s.%s", op, dtype, p.s.name);
     }
     kx_add(list, p.in, "", run_extremes, &p, sizeof p, "%s.%s.extremes", op,
            dtype);
@@ -205,8 +225,11 @@ void kx_cases_gemm(struct conf_list *list)
         p.gemv = 1;
         add_shapes(list, p, d == 0, gemv_shapes, KX_COUNT(gemv_shapes));
         p.gemv = 0;
-        p.native = 1;
+        p.way = "gemm:native";
         if (p.in != halF16) /* no library multiplies it */
             add_shapes(list, p, d == 0, native_shapes, KX_COUNT(native_shapes));
+        p.way = "gemm:tuned";
+        if (p.in == halBF16)
+            add_shapes(list, p, 0, tuned_shapes, KX_COUNT(tuned_shapes));
     }
 }

@@ -2,8 +2,9 @@
 /*
  * emu.c - runs the blocks of a grid one after the other, the threads of a
  * block as fibers on the caller's thread.  Invariant: a fiber runs until it
- * waits or ends, and the next one is always chosen in the order of the launch;
- * nothing here depends on time or on addresses.
+ * waits or ends, and the next one is always chosen in the order of the launch,
+ * a warp as far as it gets before the next; nothing here depends on time or on
+ * addresses.
  */
 #include "tests/emu/emu_internal.h"
 
@@ -29,6 +30,7 @@
 #define RED          64u /* bytes behind each shared array */
 #define RED_BYTE     0xA5
 #define POISON       0xFF
+#define COPIES_MAX   32u
 #define STACKS_BYTES ((THREADS_MAX + 1) * STACK)
 #define SHARED_BYTES (SHARED_MAX + (ARRAYS_MAX + 1) * 2 * RED)
 #define GATHERINGS   4u /* masks of one warp that wait at a time */
@@ -45,6 +47,13 @@ struct context {
 };
 #endif
 
+/* Not made yet: `bytes` from `from`, zeros up to `whole`. */
+struct copy {
+    char *to;
+    const void *from;
+    unsigned bytes, whole, group;
+};
+
 struct fiber {
     struct emu_thread self; /* first: emu_self points at it */
     struct context context;
@@ -52,6 +61,8 @@ struct fiber {
     unsigned index, source;
     uint64_t value, got;
     struct run *run;
+    unsigned n_copies, group; /* the group that is open */
+    struct copy copies[COPIES_MAX];
 };
 
 struct gathering {
@@ -69,6 +80,7 @@ struct run {
     struct fiber fibers[THREADS_MAX];
     struct gathering gatherings[THREADS_MAX / WARP][GATHERINGS];
     struct array arrays[ARRAYS_MAX];
+    const void *shown[THREADS_MAX];
     unsigned n_threads, n_arrays;
     size_t shared_used, dynamic_bytes, static_bytes;
     const struct emu_kernel *kernel;
@@ -287,6 +299,58 @@ unsigned emu_ballot(unsigned mask, int predicate)
     return bits;
 }
 
+const void *const *emu_show(const void *mine)
+{
+    struct fiber *f = self();
+    struct run *run = f->run;
+
+    run->shown[f->index] = mine;
+    emu_warp_barrier(0xffffffffu);
+    return run->shown + f->index / WARP * WARP;
+}
+
+/* ---- copies that are not waited for -------------------------------------- */
+
+void emu_copy_async(void *to, const void *from, unsigned bytes, unsigned whole)
+{
+    struct fiber *f = self();
+
+    if (f->n_copies == COPIES_MAX || bytes > whole || (uintptr_t)to % whole ||
+        (uintptr_t)from % whole) {
+        fail("kernel %s: thread %u has %u copies under way and makes one of "
+             "%u bytes of %u from %p to %p",
+             f->run->kernel->name, f->index, f->n_copies, bytes, whole, from,
+             to);
+        give_up();
+        return;
+    }
+    f->copies[f->n_copies++] =
+        (struct copy){ to, from, bytes, whole, f->group };
+}
+
+void emu_copy_commit(void)
+{
+    self()->group++;
+}
+
+void emu_copy_wait(unsigned n_left)
+{
+    struct fiber *f = self();
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < f->n_copies; i++) {
+        const struct copy *c = &f->copies[i];
+
+        if (c->group + n_left >= f->group) {
+            f->copies[kept++] = *c;
+            continue;
+        }
+        memcpy(c->to, c->from, c->bytes);
+        memset(c->to + c->bytes, 0, c->whole - c->bytes);
+    }
+    f->n_copies = kept;
+}
+
 /* ---- shared memory ------------------------------------------------------- */
 
 static void *take_shared(struct run *run, const void *key, size_t bytes)
@@ -361,6 +425,7 @@ static void start_fibers(struct run *run, const unsigned grid[3],
         f->state = FIBER_READY;
         f->index = i;
         f->run = run;
+        f->n_copies = f->group = 0;
         *bottom_of(run, i) = BOTTOM;
         context_make(&f->context, (char *)bottom_of(run, i));
     }
@@ -403,24 +468,41 @@ static int check_stacks(const struct run *run)
     return 0;
 }
 
+/* A warp gets as far ahead of the others as it can: what it does beyond a
+ * barrier that is missing, they have yet to do.  How many threads ran. */
+static unsigned run_warp(struct run *run, unsigned warp, int reversed)
+{
+    unsigned from = warp * WARP, n = run->n_threads - from, ran = 0, before;
+
+    n = n < WARP ? n : WARP;
+    do {
+        before = ran;
+        for (unsigned k = 0; k < n && !run->failed; k++) {
+            struct fiber *f = &run->fibers[from + (reversed ? n - 1 - k : k)];
+
+            if (f->state != FIBER_READY)
+                continue;
+            ran++;
+            emu_self = &f->self;
+            emu_switch(&run->home, &f->context);
+        }
+    } while (ran > before && !run->failed);
+    return ran;
+}
+
 static int run_block(struct run *run, int reversed)
 {
+    const unsigned warps = (run->n_threads + WARP - 1) / WARP;
+
     for (;;) {
         unsigned ran = 0, done = 0;
 
-        for (unsigned k = 0; k < run->n_threads; k++) {
-            struct fiber *f =
-                &run->fibers[reversed ? run->n_threads - 1 - k : k];
-
-            if (f->state == FIBER_READY) {
-                ran++;
-                emu_self = &f->self;
-                emu_switch(&run->home, &f->context);
-                if (run->failed)
-                    return -1;
-            }
-            done += f->state == FIBER_DONE;
-        }
+        for (unsigned w = 0; w < warps && !run->failed; w++)
+            ran += run_warp(run, reversed ? warps - 1 - w : w, reversed);
+        if (run->failed)
+            return -1;
+        for (unsigned i = 0; i < run->n_threads; i++)
+            done += run->fibers[i].state == FIBER_DONE;
         if (done == run->n_threads)
             return check_stacks(run) || check_arrays(run) ? -1 : 0;
         if (!ran && settle(run))

@@ -115,6 +115,65 @@ static inline int __all_sync(unsigned mask, int predicate)
     return emu_ballot(mask, predicate) == mask;
 }
 
+/* ---- instructions of tensor cores (kernels/tuned/cuda/mma.h) --------------
+ */
+
+static inline void ptx_copy16(void *to, const void *from, unsigned bytes)
+{
+    emu_copy_async(to, from, bytes, 16);
+}
+static inline void ptx_copy_commit()
+{
+    emu_copy_commit();
+}
+static inline void ptx_copy_wait3()
+{
+    emu_copy_wait(3);
+}
+
+static inline void ptx_load_matrices(unsigned *to, const unsigned *row)
+{
+    const void *const *rows = emu_show(row);
+    unsigned lane = emu_lane(), got[4];
+
+    for (unsigned i = 0; i < 4; i++)
+        got[i] = ((const unsigned *)rows[8 * i + lane / 4])[lane % 4];
+    emu_warp_barrier(0xffffffffu);
+    for (unsigned i = 0; i < 4; i++)
+        to[i] = got[i];
+}
+
+static inline float emu_bf16(const unsigned *words, unsigned i)
+{
+    return emu_bits<float>((words[i / 2] >> 16 * (i % 2)) << 16);
+}
+
+/* As the PTX manual spreads m16n8k16: a lane has of a the rows lane / 4 and 8
+ * further, columns 2 (lane % 4) and the next, and both 8 further; of b the
+ * column lane / 4 and such rows; of d such rows and columns. */
+static inline void ptx_mma_bf16(float *d, const unsigned *a, const unsigned *b)
+{
+    struct fragments {
+        unsigned a[4], b[2];
+    } mine = { { a[0], a[1], a[2], a[3] }, { b[0], b[1] } };
+    const void *const *all = emu_show(&mine);
+    unsigned lane = emu_lane();
+
+    for (unsigned e = 0; e < 4; e++) {
+        unsigned row = lane / 4, column = lane % 4 * 2 + e % 2;
+
+        for (unsigned k = 0; k < 16; k++) {
+            unsigned four = k % 8 / 2, half = k / 8;
+            const fragments *of_a = (const fragments *)all[row * 4 + four];
+            const fragments *of_b = (const fragments *)all[column * 4 + four];
+
+            d[e] += emu_bf16(&of_a->a[half * 2 + e / 2], k % 2) *
+                    emu_bf16(&of_b->b[half], k % 2);
+        }
+    }
+    emu_warp_barrier(0xffffffffu);
+}
+
 /* ---- entries ------------------------------------------------------------- */
 
 template <unsigned... I> struct emu_indices {

@@ -48,6 +48,16 @@ uint64_t emu_shuffle(unsigned mask, uint64_t value, unsigned lane);
 unsigned emu_ballot(unsigned mask, int predicate);
 unsigned emu_lane(void);
 
+/* What each thread of the warp shows, by lane, until all have come to the
+ * warp's next barrier. */
+const void *const *emu_show(const void *mine);
+
+/* Copies that a thread does not wait for.  They are made as late as may be:
+ * when the thread waits for their group. */
+void emu_copy_async(void *to, const void *from, unsigned bytes, unsigned whole);
+void emu_copy_commit(void);
+void emu_copy_wait(unsigned n_left);
+
 /* The block's array that is declared at `key`. */
 void *emu_shared(const void *key, size_t bytes);
 void *emu_dynamic_shared(void);

@@ -67,6 +67,29 @@ static int put_shared(const char *decl, size_t size, int is_extern)
     return 1;
 }
 
+/* Functions named ptx_... are one instruction each, which g++ does not know:
+ * what defines one becomes an empty function of another name, so that calls go
+ * to emu_cuda.h's. */
+static int drop_instructions(char *text)
+{
+    for (char *p = text; (p = strstr(p, "ptx_")); p += 4) {
+        char *open = strchr(p, ')'), *close;
+
+        if (open)
+            open += 1 + strspn(open + 1, " \t\n");
+        if ((p > text && is_word(p[-1])) || !open || *open != '{')
+            continue;
+        /* The asm's own braces are in strings, behind a quote. */
+        close = strstr(open, "\n}");
+        if (!close)
+            return complain("an instruction without an end", p);
+        memcpy(p, "not_", 4);
+        for (char *c = open + 1; c <= close; c++)
+            *c = *c == '\n' ? '\n' : ' ';
+    }
+    return 1;
+}
+
 static int put_body(const char *text)
 {
     const char *at = text, *p, *end;
@@ -138,8 +161,15 @@ static int put_kernels(const char *text)
 
 static int put_text(const char *text, unsigned number)
 {
+    char *copy = strdup(text);
+    int good;
+
+    if (!copy)
+        return complain("no memory for", text);
     printf("namespace emu_%u {\n", number);
-    if (!put_body(text))
+    good = drop_instructions(copy) && put_body(copy);
+    free(copy);
+    if (!good)
         return 0;
     printf("\n#line 1 \"kernels\"\n");
     if (!put_kernels(text))

@@ -18,6 +18,7 @@ static void choices(void **state)
     assert_int_equal(halopSelect("gemm"), halErrorInvalidValue);
     assert_int_equal(halopSelect("gemm:native,"), halErrorInvalidValue);
     OK(halopSelect("gemm:native"));
+    OK(halopSelect("gemm:tuned"));
     OK(halopSelect("gemm:portable"));
     OK(halopSelect(""));
     OK(halopSelect(NULL));
