@@ -13,8 +13,10 @@
 #define GEMV_ROWS_WIDE 2
 #define GEMV_ROWS_GPU  4
 
-/* Rows and columns of y that a group of gemm_mma.k makes at a time. */
-#define TUNED_TILE 128
+/* Rows and columns of y that a group of gemm_mma.k makes at a time, and of
+ * gemv_wide.k, which takes GEMV_ROWS_GPU rows. */
+#define TUNED_TILE   128
+#define WIDE_COLUMNS 16
 
 /* Rows of w that a group of gemv.k takes at a time: with these, no group goes
  * to and fro between rows that are far from each other. */
@@ -165,8 +167,9 @@ static halError_t choose_tuned(struct ops_call *call, const char *op,
                         "gemm:tuned is asked for; it wants compute capability "
                         "8.0, and this device has %d",
                         major);
-    return ops_find(call, op, "gemm_mma_%s_%s", ops_dtype_name(p->in),
-                    ops_dtype_name(p->out));
+    return ops_find(
+        call, op, p->m <= GEMV_ROWS_GPU ? "gemv_wide_%s_%s" : "gemm_mma_%s_%s",
+        ops_dtype_name(p->in), ops_dtype_name(p->out));
 }
 
 static halError_t run_tuned(struct ops_call *call, const struct product *p,
@@ -174,6 +177,8 @@ static halError_t run_tuned(struct ops_call *call, const struct product *p,
 {
     uint64_t m = (uint64_t)p->m, n = (uint64_t)p->n;
 
+    if (p->m <= GEMV_ROWS_GPU)
+        return ops_run(call, (n + WIDE_COLUMNS - 1) / WIDE_COLUMNS, 1, stream);
     return ops_run(call,
                    (m + TUNED_TILE - 1) / TUNED_TILE *
                        ((n + TUNED_TILE - 1) / TUNED_TILE),

@@ -70,10 +70,16 @@ static const struct shape native_shapes[] = {
 };
 
 /* Tiles of 128 and their edges, more steps than the ring has stages and fewer,
- * rows that are aligned to 16 bytes and not. */
+ * rows that are aligned to 16 bytes and not; to four rows, whole loads in
+ * flight and what is left of them. */
 static const struct shape tuned_shapes[] = {
     { "m1_n1_k1", 1, 1, 1, 0, 0 },
+    { "m1_n40_k7168", 1, 40, 7168, 1, 0 },
+    { "m1_misaligned", 1, 37, 56, 1, 1 },
     { "m2_n65_k129", 2, 65, 129, 0, 0 },
+    { "m3_n101_k264", 3, 101, 264, 1, 0 },
+    { "m4_n33_k2056", 4, 33, 2056, 0, 0 },
+    { "m5_n7_k5", 5, 7, 5, 1, 0 },
     { "m17_n17_k16", 17, 17, 16, 1, 0 },
     { "m63_n65_k72", 63, 65, 72, 0, 0 },
     { "m127_n129_k33", 127, 129, 33, 1, 0 },
