@@ -38,10 +38,10 @@ $(B)/gen/page_text.c: conformance/report_page.html mk/embed.sh
 STOCK_HALBIN ?= $(B)/stock.halbin
 STOCK := $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(KERNELS))
 
-# What kernels of quantised formats, attention, sampling and rope include.
+# What other kernels than the plainest include.
 $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(filter $(addprefix kernels/,\
   fp8_%.k int8_%.k int4_%.k gguf_%.k attention%.k mla_fp8%.k swiglu.k sample.k \
-  speculate.k topk.k rope.k kv_append_rope.k),$(KERNELS))): $(wildcard kernels/quant/*.h)
+  speculate.k topk.k rope.k kv_append_rope.k rmsnorm.k softmax.k),$(KERNELS))): $(wildcard kernels/quant/*.h)
 
 # Of these, PTX for the chips that they are tuned for.
 TUNED := $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(wildcard kernels/tuned/cuda/*.k))
