@@ -7,6 +7,7 @@ SAN ?=
 WERROR ?= $(if $(CI),-Werror)
 BACKENDS ?= cpu opencl vulkan cuda
 OPT ?= -O2
+DEBUG ?= -g
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -17,7 +18,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
 	-Wstrict-prototypes -Wvla $(WERROR)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 CPPFLAGS_ALL := -I. -I$(B)/gen -D_GNU_SOURCE $(CPPFLAGS)
-CFLAGS_ALL := -std=gnu11 $(OPT) -g -fPIC -fvisibility=hidden -pthread \
+CFLAGS_ALL := -std=gnu11 $(OPT) $(DEBUG) -fPIC -fvisibility=hidden -pthread \
 	$(WARN) $(SANFLAGS) $(CFLAGS)
 LIBS := -lhwloc -lcjson -lxxhash -ldl -lm -pthread
 # What the conformance suite needs beside them.

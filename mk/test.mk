@@ -9,6 +9,10 @@ TEST_SUPPORT := $(patsubst tests/support/%.c,$(B)/tests/support/%.o,\
 FAKES := $(patsubst tests/fakes/%.c,$(B)/tests/fakes/%.so,\
 	$(wildcard tests/fakes/*.c))
 
+# With a sanitizer's checks in it, a test of many small asserts takes five to ten
+# times as long to optimise as to translate, and then runs for as long.
+$(B)/tests/%.o: private CFLAGS_ALL += $(if $(SAN),-O0)
+$(B)/tests/fuzz/%.o: private CFLAGS_ALL := $(CFLAGS_ALL)
 $(B)/tests/%.o: tests/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(COMPILE)

@@ -73,9 +73,19 @@ programs() { # the cmocka programs under DIR/tests
         sort -s -k1,1 | cut -d' ' -f2-
 }
 
+# how RC: how a program ended that has not ended well.
+how() {
+    case $1 in
+    124) echo "took too long" ;;
+    129 | 1[3-9]?) echo "killed by SIG$(kill -l $(($1 - 128)))" ;;
+    *) echo "exit $1" ;;
+    esac
+}
+export -f how
+
 # unit_one PROGRAM LOG [WRAPPER...]: ends with a line "@ PASSED FAILED SKIPPED".
 unit_one() {
-    local program=$1 log=$2 out rc p f s leaks start=$SECONDS
+    local program=$1 log=$2 out rc p f s last leaks start=$SECONDS
     shift 2
     echo "== $program"
     # The validation layers and lavapipe leak, and the leak check crashes itself
@@ -94,11 +104,14 @@ unit_one() {
     # Each is named twice: where it failed, and at the end.
     f=$(grep '^\[  FAILED  \] [^0-9]' "$out" | sort -u | wc -l)
     s=$(sed -nE 's/^\[  SKIPPED \] ([0-9]+) test.*/\1/p' "$out" | awk '{n += $1} END {print n + 0}')
+    last=$(sed -nE 's/^\[ RUN      \] //p' "$out" | tail -n 1)
     rm -f "$out"
     # A crash, a sanitizer's report or an empty program is a failure too.
     if [ "$rc" != 0 ] && [ "$f" = 0 ]; then f=1; fi
     if [ $((p + f + s)) = 0 ]; then f=1; fi
-    [ "$f" = 0 ] || echo "FAILED: $program (exit $rc)"
+    # The last test to begin is the one that did not come back.
+    [ "$f" = 0 ] || echo "FAILED: $program ($(how "$rc"); the last to begin:" \
+        "$last)"
     echo "$((SECONDS - start)) s"
     echo "@ $p $f $s"
 }
@@ -117,12 +130,14 @@ tally() {
     fi
 }
 
-# unit DIR [WRAPPER...]: every cmocka program under DIR/tests.
+# unit DIR [WRAPPER...]: every cmocka program under DIR/tests.  Most of them wait
+# now and then, for a driver, a child or a clock: one more than there are cores.
 unit() {
     local dir=$1 log
     shift
     log=$(mktemp "$LOGS/unit.XXXXXX")
-    programs "$dir" | grep -vE "/($alone)\$" | each unit_one "$@" >"$log"
+    programs "$dir" | grep -vE "/($alone)\$" |
+        JOBS=$((JOBS + 1)) each unit_one "$@" >"$log"
     programs "$dir" | grep -E "/($alone)\$" | JOBS=1 each unit_one "$@" >>"$log"
     cat "$log"
     tally "$log"
@@ -151,14 +166,14 @@ conform() {
     count "$p" "$f" "$s"
 }
 
-build() { # build DIR VARS...: the library, the tools and the unit tests
+build() { # build DIR ARGS...: targets, and variables of make
     local dir=$1
     shift
-    $MAKE -s -j"$JOBS" B="$dir" WERROR=-Werror "$@" all tests
+    $MAKE -s -j"$JOBS" B="$dir" WERROR=-Werror "$@"
 }
 
 step_build() {
-    build "$B" && count 1 0 0
+    build "$B" all tests && count 1 0 0
 }
 
 # README's program builds as README says, and prints 42 for each device.
@@ -222,111 +237,6 @@ step_tree() {
 
 step_unit() {
     without=$nvidia unit "$B"
-}
-
-# An installed tree alone builds README's program, compiles a .k, takes a plug-in
-# made against its headers, and judges that plug-in by its own vectors.  Outside
-# of this tree, where nothing of it can be found.
-step_install() {
-    local root usr name
-    root=$(mktemp -d /tmp/halcyon-install.XXXXXX) || return 1
-    usr=$root/usr
-    # shellcheck disable=SC2064 # this folder, now
-    trap "rm -rf '$root'" EXIT
-    $MAKE -s B="$B" WERROR=-Werror install PREFIX="$usr" || return 1
-    $MAKE -s B="$B" WERROR=-Werror install PREFIX=/usr DESTDIR="$root/dest" ||
-        return 1
-    awk '/^```c$/ {on = 1; next} /^```$/ {on = 0} on' README.md >"$root/scale.c"
-    for name in staged links shared static operator kernel plugin standin golden; do
-        (set -e; cd "$root"; "install_$name")
-        # Not as a condition: that would switch set -e off.
-        # shellcheck disable=SC2181
-        if [ $? = 0 ]; then count 1 0 0; else
-            echo "FAILED: install: $name"
-            count 0 1 0
-        fi
-    done
-    rm -rf "$root"
-    trap - EXIT
-}
-install_flags() {
-    PKG_CONFIG_PATH=$PWD/usr/lib/pkgconfig pkg-config "$@" halcyon
-}
-install_staged() { # DESTDIR stands in no file
-    test -x dest/usr/bin/halcyon
-    grep -qx 'prefix=/usr' dest/usr/lib/pkgconfig/halcyon.pc
-    test "halcyon $(install_flags --modversion)" = "$(usr/bin/halcyon version)"
-}
-install_shared() {
-    # shellcheck disable=SC2046
-    cc -o shared scale.c $(install_flags --cflags --libs)
-    LD_LIBRARY_PATH=usr/lib HALCYON_DEVICES=cpu:0 ./shared | grep '^cpu:0 .* 42 '
-}
-install_static() {
-    # shellcheck disable=SC2046
-    cc -o static scale.c $(PKG_CONFIG_PATH=$PWD/usr/lib/pkgconfig \
-        pkg-config --cflags --libs halcyon-static)
-    ! readelf -d static | grep libhalcyon
-    HALCYON_DEVICES=cpu:0 ./static | grep '^cpu:0 .* 42 '
-}
-install_block() { # install_block KIND N: the nth ```KIND block of programs.md
-    awk -v fence="^\`\`\`$1\$" -v n="$2" '$0 ~ fence {on = ++k == n; next}
-        /^```/ {on = 0} on' usr/share/doc/halcyon/docs/programs.md
-}
-install_links() { # no manual points at what is not installed
-    local page target bad=0
-    while read -r page; do
-        while read -r target; do
-            [ -e "${page%/*}/$target" ] || { echo "$page: $target"; bad=1; }
-        done < <(grep -oE '\]\([^)#:]+' "$page" | cut -c3-)
-    done < <(find usr/share/doc/halcyon -name '*.md')
-    test "$bad" = 0
-}
-install_operator() {
-    install_block c 1 >operator.c
-    # shellcheck disable=SC2046
-    cc -o operator operator.c $(install_flags --cflags --libs) \
-        -Wl,-rpath,"$(install_flags --variable=libdir)"
-    test "$(HALCYON_DEVICES=cpu:0 ./operator)" = "1.000 2.000"
-}
-install_kernel() {
-    install_block k 1 >scale.k
-    usr/bin/halcc -o scale.halbin scale.k
-    usr/bin/halcc --list scale.halbin | grep 'scale(inout f32 x, arg f32 a'
-    install_block c 2 >load.c
-    # shellcheck disable=SC2046
-    cc -o load load.c $(install_flags --cflags --libs)
-    test "$(LD_LIBRARY_PATH=usr/lib HALCYON_DEVICES=cpu:0 ./load)" = 42
-}
-install_plugin() {
-    # A copy that has another name, as docs/porting.md has it.
-    mkdir renamed mychip
-    cp usr/share/halcyon/examples/plugin/* renamed
-    sed -i 's/^#define EXAMPLE_NAME .*/#define EXAMPLE_NAME "mychip"/' \
-        renamed/example.h
-    # shellcheck disable=SC2046
-    cc -shared -fPIC -pthread $(install_flags --cflags) \
-        -o mychip/libhalcyon-mychip.so renamed/*.c
-    HALCYON_BACKEND_PATH=$PWD/mychip usr/bin/halcyon info | grep '^mychip:0 '
-    # shellcheck disable=SC2046
-    cc -Wall -Wextra -Werror -shared -fPIC -pthread \
-        $(install_flags --cflags) -o libhalcyon-example.so \
-        usr/share/halcyon/examples/plugin/*.c
-    # Found by the shared library's users too.
-    LD_LIBRARY_PATH=usr/lib HALCYON_BACKEND_PATH=$PWD \
-        HALCYON_DEVICES=example:0 ./shared | grep '^example:0 .* 42 '
-    HALCYON_BACKEND_PATH=$PWD usr/bin/halcyon conform --device example:0 \
-        --level core --level memory
-}
-install_standin() {
-    HALCYON_BACKEND_PATH=$PWD \
-        HALCYON_PROFILE_PATH=usr/share/halcyon/examples/profiles \
-        usr/bin/halcyon conform --device my-chip --level memory \
-        --case 'api.*' --json my-chip.json
-    grep '"stands_on":.*"example:0"' my-chip.json >/dev/null
-}
-install_golden() { # the pack is found beside the program
-    usr/bin/halcyon conform --device cpu:0 --level golden --case 'golden.edge.*'
 }
 
 golden() {
@@ -434,142 +344,23 @@ step_variants() {
     LP_NATIVE_VECTOR_WIDTH=128 conform "$B/halcyon" "${some[@]}"
 }
 
+# The levels of instructions that step_conform leaves out: it runs these cases
+# with the best one, which nobody has to name.
+driver_line() { HALCYON_DEVICES=cpu:0 "$B/halcyon" info | grep '^  driver '; }
 step_isa() {
-    local isa
+    local isa best
+    best=$(driver_line) || return 1
     for isa in base v3 v4; do
-        if HALCYON_CPU_ISA=$isa "$B/halcyon" conform --device cpu:0 \
+        if ! HALCYON_CPU_ISA=$isa "$B/halcyon" conform --device cpu:0 \
             --case api.device.count >/dev/null 2>&1; then
+            skip "this processor has no $isa"
+        elif [ "$(HALCYON_CPU_ISA=$isa driver_line)" = "$best" ]; then
+            echo "$isa: as in step conform"
+        else
             HALCYON_CPU_ISA=$isa conform "$B/halcyon" --device cpu:0 \
                 --case 'kernel.*' --case 'golden.*'
-        else skip "this processor has no $isa"; fi
-    done
-}
-
-# Kernels with the sanitizers' checks in their own code, one of each family: a
-# compiler needs minutes for some of them even without optimisation.
-instrumented='add argmax attention_paged cast copy embedding gemm gemv int8_gemv
-    moe_gemv rmsnorm rope router sample softmax swiglu'
-instrument_one() { # KERNEL LOG
-    "$B/halcc" --target cpu.base --cflags='-fsanitize=address,undefined -O0' \
-        -o "$B/asan/instrumented/$1.halbin" "kernels/$1.k"
-}
-export -f instrument_one
-instrument() {
-    local k parts=()
-    mkdir -p "$B/asan/instrumented"
-    rm -f "$B"/asan/instrumented/*
-    export B
-    printf '%s\n' $instrumented | each instrument_one
-    for k in kernels/*.k; do
-        k=$(basename "$k" .k)
-        if [[ " ${instrumented//$'\n'/ } " != *" $k "* ]]; then
-            parts+=("$B/kernels/$k.halbin")
-        elif [ -f "$B/asan/instrumented/$k.halbin" ]; then
-            parts+=("$B/asan/instrumented/$k.halbin")
-        else
-            echo "FAILED: $k has not been compiled with the sanitizers"
-            return 1
         fi
     done
-    "$B/halcc" --merge -o "$B/asan/instrumented.halbin" "${parts[@]}"
-}
-
-# Address and undefined-behaviour sanitizers; then the kernels' own code under
-# them, for the baseline processor.
-step_asan() {
-    export ASAN_OPTIONS=abort_on_error=0:allocator_may_return_null=1
-    # Clover, Mesa's old OpenCL, leaks as it is unloaded: leave it out.
-    mkdir -p "$B/icd"
-    cp /etc/OpenCL/vendors/pocl.icd "$B/icd/" 2>/dev/null
-    export OCL_ICD_VENDORS=$PWD/$B/icd
-    export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
-    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-    build "$B/asan" SAN=address,undefined OPT=-O1 EMU="$B/emu" \
-        STOCK_HALBIN="$B/stock.halbin" || return 1
-    # Compilers over every kernel, minutes long; what is ours of it is fuzzed.
-    without='test_gcc_equal|test_cuda_text|test_cuda_nvrtc|test_ptxas|test_gpu_check' unit "$B/asan"
-    conform "$B/asan/halcyon" --device cpu:0 --level core --level memory \
-        --timeout 5
-    instrument || return 1
-    rm -f "$B"/asan/libhalcyon.*
-    build "$B/asan" SAN=address,undefined OPT=-O1 EMU="$B/emu" \
-        STOCK_HALBIN="$B/asan/instrumented.halbin" || return 1
-    HALCYON_CPU_ISA=base conform "$B/asan/halcyon" --device cpu:0 --timeout 5 \
-        --case 'kernel.*.primes' --case 'kernel.*.n1[5-7]' \
-        --case 'kernel.*.misaligned' --case 'kernel.gem*.m[1-9]_*' \
-        --case 'kernel.gem*.m1[3-7]_*' --case 'kernel.attention.*.[dopqv]*' \
-        --case 'golden.edge.*' --case 'golden.onnx.*'
-    unset ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS OCL_ICD_VENDORS
-}
-
-step_tsan() {
-    export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1
-    build "$B/tsan" SAN=thread OPT=-O1 EMU="$B/emu" \
-        STOCK_HALBIN="$B/stock.halbin" || return 1
-    # One thread each (most of the compiler's), or many short-lived processes;
-    # they run under the other sanitizers.
-    without='compiler/test_(gcc_equal|halbin|halcc|pp_limits|preprocess|reflect|rules|tools)|test_commands|test_(cuda_text|cuda_nvrtc|emu|ptxas|gpu_check)|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \
-        unit "$B/tsan"
-    conform "$B/tsan/halcyon" --device cpu:0 --case 'api.thread.*' \
-        --case 'api.stream.*' --timeout 5
-}
-
-step_valgrind() {
-    local name
-    command -v valgrind >/dev/null || { skip "valgrind is missing"; return 0; }
-    # The core, and the readers beneath it.
-    rm -rf "$B/valgrind"
-    mkdir -p "$B/valgrind/tests/core"
-    for name in "$B"/tests/hal/test_* "$B"/tests/compiler/test_halbin \
-        "$B"/tests/compiler/test_preprocess; do
-        case $name in *.o | *.d) continue ;; esac
-        ln -s "$PWD/$name" "$B/valgrind/tests/core/"
-    done
-    # Freeing the C library's own memory at the end of a child would print what
-    # its parent has not printed yet.
-    unit "$B/valgrind" valgrind -q --error-exitcode=9 --leak-check=full \
-        --run-libc-freeres=no \
-        --errors-for-leak-kinds=definite --fair-sched=yes \
-        --suppressions="$PWD/tests/valgrind.supp"
-}
-
-# Hostile bytes for every reader of files from outside; short here, long by hand:
-# build/fuzz/tests/fuzz/fuzz_halbin -max_total_time=3600.
-fuzz_one() { # TARGET LOG
-    local target=$PWD/$1 out name=${1##*/fuzz_} seeds
-    echo "== $1"
-    # What it finds goes beside the committed corpus, not into it.
-    mkdir -p "$LOGS/corpus/$name"
-    seeds=$PWD/tests/fuzz/corpus/$name
-    [ "$name" != profile ] || seeds=$PWD/backends/profiles
-    [ -d "$seeds" ] || seeds=corpus/$name
-    out=$(cd "$LOGS" && ASAN_OPTIONS=allocator_may_return_null=1 \
-        timeout 120 "$target" -max_total_time=10 -timeout=60 \
-        -rss_limit_mb=4096 -print_final_stats=1 "corpus/$name" "$seeds" 2>&1)
-    if [ $? = 0 ] && echo "$out" | grep 'number_of_executed_units: [1-9]'; then
-        echo "@ 1 0 0"
-    else
-        echo "$out" | tail -40
-        echo "FAILED: $1"
-        echo "@ 0 1 0"
-    fi
-}
-export -f fuzz_one
-
-step_fuzz() {
-    local target log
-    command -v clang >/dev/null || { skip "clang is missing"; return 0; }
-    $MAKE -s -j"$JOBS" B="$B/fuzz" CC=clang OPT=-O1 \
-        SAN=fuzzer-no-link,address,undefined STOCK_HALBIN="$B/stock.halbin" \
-        fuzzers || return 1
-    log=$(mktemp "$LOGS/fuzz.XXXXXX")
-    for target in "$B"/fuzz/tests/fuzz/fuzz_*; do
-        case $target in *.o | *.d) continue ;; esac
-        echo "$target"
-    done | each fuzz_one >"$log"
-    cat "$log"
-    tally "$log"
-    rm -f "$log"
 }
 
 # Vulkan's validation layers over every kernel and dtype, the largest grids, and
@@ -606,10 +397,38 @@ step_oclgrind() {
     elif [ "$before" = "$step_failed" ]; then count 1 0 0; fi
 }
 
+# failed_blocks LOG: the last lines of each program in it that failed.
+failed_blocks() {
+    awk '/^== / {n = 0; bad = 0}
+        {line[n++] = $0}
+        /^FAILED: / {bad = 1}
+        /^@ / {
+            if (bad) {
+                print "... " line[0]
+                for (i = n > 40 ? n - 40 : 1; i < n; i++) print line[i]
+            }
+            n = 0
+        }' "$1" | head -n 200
+}
+
+# Processor time of this shell and of what it has waited for, in seconds.
+cpu_seconds() {
+    local stat
+    read -r -a stat <"/proc/$$/stat"
+    cpu=$(((stat[13] + stat[14] + stat[15] + stat[16]) / $(getconf CLK_TCK)))
+}
+
+# shellcheck source=tests/check_install.sh
+. tests/check_install.sh
+# shellcheck source=tests/check_sanitize.sh
+. tests/check_sanitize.sh
+
 run_step() {
-    local name=$1 start rc
+    local name=$1 start rc cpu before
     step_passed=0 step_failed=0 step_skipped=0
     start=$SECONDS
+    cpu_seconds
+    before=$cpu
     "step_$name" >"$LOGS/$name.log" 2>&1
     rc=$?
     if [ $((step_passed + step_failed + step_skipped)) = 0 ]; then
@@ -619,11 +438,14 @@ run_step() {
         echo "FAILED: the step ended early (exit $rc)" >>"$LOGS/$name.log"
         step_failed=1
     fi
-    printf '%-12s %5d passed %4d failed %4d skipped %5d s\n' "$name" \
-        "$step_passed" "$step_failed" "$step_skipped" $((SECONDS - start))
+    cpu_seconds
+    printf '%-12s %5d passed %4d failed %4d skipped %5d s %5d s of processors\n' \
+        "$name" "$step_passed" "$step_failed" "$step_skipped" \
+        $((SECONDS - start)) $((cpu - before))
     if [ "$step_failed" != 0 ]; then
         grep -E 'FAILED|error:|ERROR|fail  |crash  |timeout  ' \
             "$LOGS/$name.log" | head -40 | sed 's/^/    /'
+        failed_blocks "$LOGS/$name.log" | sed 's/^/    /'
         echo "    ... the last lines of $LOGS/$name.log:"
         tail -n 25 "$LOGS/$name.log" | sed 's/^/    /'
     fi
