@@ -80,6 +80,7 @@ static void on_a_gpu(void **state)
            "all is well");
     assert_string_equal(state_of("conform-cuda"), "passed");
     assert_string_equal(state_of("bench"), "passed");
+    assert_string_equal(state_of("gemm-tuned"), "passed");
     assert_string_equal(state_of("conform-opencl"), "missing");
     expect("echo 'echo 3 bad; exit 1' >$D/conform; " ON_GPU, 1,
            "exit 1: 3 bad");
