@@ -18,7 +18,7 @@
  * purpose is waited for less.  An edited kernel is compiled in its first case,
  * by us and by a driver whose cache does not know it. */
 #define PATIENCE         0.5
-#define PATIENCE_LOST    0.02
+#define PATIENCE_LOST    0.04
 #define PATIENCE_COMPILE 2.0
 #define CASES_MAX        8
 
