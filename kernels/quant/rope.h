@@ -5,6 +5,30 @@
  * the tables' elements from `tab` on, into y from `to` on; y may be x.
  */
 #ifdef HALF
+#define FIRST(j) (j)
+#define APART    half_dim
+#else
+#define FIRST(j) (2 * (j))
+#define APART    1
+#endif
+
+#define ROTATE_FROM(first, y, to, x, from)                \
+    ITEMS(j, half_dim - (first))                          \
+    {                                                     \
+        idx f_ = (from) + FIRST((first) + j);             \
+        idx t_ = (to) + FIRST((first) + j);               \
+        float c = LD(f32, cosines, tab + (first) + j);    \
+        float s = LD(f32, sines, tab + (first) + j);      \
+        float a = LD(T, x, f_), b = LD(T, x, f_ + APART); \
+        float u = a * c - b * s, v = a * s + b * c;       \
+        ST(T, y, t_, u);                                  \
+        ST(T, y, t_ + APART, v);                          \
+    }
+/* Elsewhere threads, or the compiler, are better at scalars of 16 bits. */
+#ifndef HAL_CPU
+#define ROTATE(y, to, x, from) ROTATE_FROM(IDX(0), y, to, x, from)
+#else
+#ifdef HALF
 #define ROTATE(y, to, x, from)                                              \
     VITEMS(j, k, half_dim)                                                  \
     {                                                                       \
@@ -16,19 +40,6 @@
         VST(T, y, t_ + half_dim, k, vec_add(vec_mul(a, s), vec_mul(b, c))); \
     }
 #else
-#define ROTATE_FROM(first, y, to, x, from)             \
-    ITEMS(j, half_dim - (first))                       \
-    {                                                  \
-        idx f_ = (from) + 2 * ((first) + j);           \
-        idx t_ = (to) + 2 * ((first) + j);             \
-        float c = LD(f32, cosines, tab + (first) + j); \
-        float s = LD(f32, sines, tab + (first) + j);   \
-        float a = LD(T, x, f_), b = LD(T, x, f_ + 1);  \
-        float u = a * c - b * s, v = a * s + b * c;    \
-        ST(T, y, t_, u);                               \
-        ST(T, y, t_ + 1, v);                           \
-    }
-#ifdef HAL_CPU
 #define ROTATE(y, to, x, from)                                 \
     idx whole_ = IDX(half_dim) / VW * VW;                      \
     for (idx j = 0; j < whole_; j += VW) {                     \
@@ -43,7 +54,5 @@
         VST(T, y, t_ + VW, VW, hal_zip_high(u, v));            \
     }                                                          \
     ROTATE_FROM(whole_, y, to, x, from)
-#else
-#define ROTATE(y, to, x, from) ROTATE_FROM(IDX(0), y, to, x, from)
 #endif
 #endif
