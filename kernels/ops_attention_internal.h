@@ -25,7 +25,7 @@ int64_t ops_attention_groups(const struct ops_call *call, int64_t batch,
                              int64_t each, int64_t kv_max);
 
 /* Keys of a part, at least all kv_max where no split is due; `wanted` if not 0,
- * but no more than 8192 parts.  groups: what one part has. */
+ * but no more than 4096 parts.  groups: what one part has. */
 int64_t ops_part_keys(const struct ops_call *call, int64_t kv_max,
                       int64_t groups, int64_t wanted);
 

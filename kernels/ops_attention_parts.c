@@ -14,9 +14,9 @@
 #define PART_MAX  4096
 #define PARTS_MAX 64
 /* Whatever is wanted: a part is a group along y, of which a grid may have
- * 65535, and one thread joins them all in a loop (docs/drivers: llvmpipe's
- * ends). */
-#define PARTS_LIMIT 8192
+ * 65535, and one thread joins them all, 2 + dim / 64 times over: 11 x 4096
+ * steps is what llvmpipe's loops bear. */
+#define PARTS_LIMIT 4096
 #define HELD_MAX    8 /* HELD of the kernels on a CPU */
 
 halError_t ops_check_heads(const char *op, int64_t n_heads, int64_t n_kv_heads,
@@ -129,6 +129,12 @@ halError_t ops_parts_join(const struct ops_parts *parts, const char *op,
 
     if (st != halSuccess)
         return st;
+    if (ops_is_deep(&call, parts->n * (2 + (parts->dim + 63) / 64)))
+        return ops_fail(op, halErrorNotSupported,
+                        "%lld parts of %lld columns; this device ends a "
+                        "thread's loops after %u steps, and so joins fewer",
+                        (long long)parts->n, (long long)parts->dim,
+                        call.device.loop_steps);
     ops_buffer(&call, o);
     ops_buffer(&call, lse);
     ops_buffer(&call, parts->o);

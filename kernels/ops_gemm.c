@@ -61,7 +61,8 @@ static halError_t choose(struct ops_call *call, const char *op,
         *out_is_gemv = 0;
     }
     st = ops_find(call, op, "gemm_%s_%s", in, out);
-    if (st != halSuccess || !ops_is_deep(call, p->k))
+    if (st != halSuccess ||
+        !ops_is_deep(call, ops_tile_steps(call, p->m, p->n, p->k)))
         return st;
     *out_is_gemv = 1;
     return ops_find(call, op, "gemv_%s_%s", in, out);

@@ -144,10 +144,14 @@ void ops_buffer(struct ops_call *call, const void *buffer); /* NULL: spare */
 void ops_u32(struct ops_call *call, int64_t value);
 void ops_i32(struct ops_call *call, int64_t value);
 void ops_f32(struct ops_call *call, float value);
-/* A product of depth k whose tiles walk it in one thread: whether that is more
- * than the device's loops may take.  Then a kernel that deals k out to a group
- * is the one. */
-int ops_is_deep(const struct ops_call *call, int64_t k);
+/* Whether a loop of so many steps is more than one thread of the device may
+ * take: over a product's depth k, say, whose tiles walk it in one thread.  Then
+ * a kernel that deals k out to a group is the one. */
+int ops_is_deep(const struct ops_call *call, int64_t n_steps);
+/* The steps along k of one thread, which goes through more than one of the
+ * 64 x 64 tiles of m x n where the grid is too small. */
+int64_t ops_tile_steps(const struct ops_call *call, int64_t m, int64_t n,
+                       int64_t k);
 /* What is too deep for that one too is refused. */
 halError_t ops_check_depth(const struct ops_call *call, int64_t k);
 /* Launches on at most gx by gy groups (fewer where the device's limit is

@@ -224,8 +224,10 @@ static halError_t choose(struct ops_call *call, const char *op,
 
     if (st != halSuccess)
         return st;
-    *out_by_row = ops_is_deep(call, a->k) ||
-                  (call->group > 1 && a->rows <= GEMV_ROWS * a->n_experts);
+    *out_by_row =
+        ops_is_deep(call, ops_tile_steps(call, a->rows + 64 * a->n_experts,
+                                         a->n, a->k)) ||
+        (call->group > 1 && a->rows <= GEMV_ROWS * a->n_experts);
     return *out_by_row ? ops_find(call, op, "moe_gemv_%s_%s", in, out) : st;
 }
 

@@ -78,7 +78,7 @@ struct halopPagedAttentionArgs {
     float scale, softcap;
     int causal;
     int64_t part; /* keys of a part of split attention; 0: chosen.  More are
-                   * taken where there would be over 8192 parts */
+                   * taken where there would be over 4096 parts */
 };
 HAL_API halError_t halopPagedAttention(
     const struct halopPagedAttentionArgs *args, halStream_t stream);
@@ -86,7 +86,9 @@ HAL_API halError_t halopPagedAttention(
 /* Joins `parts` partial results of the same rows: L = log sum exp(lse_p), o =
  * sum exp(lse_p - L) o_p.  part_o F32 [parts][rows][dim], part_lse F32 [parts]
  * [rows], -inf where a part saw no key; o [rows][dim] of `out` (F32, BF16,
- * F16); lse F32 [rows] may be NULL.  Rows without any key give 0 and -inf. */
+ * F16); lse F32 [rows] may be NULL.  Rows without any key give 0 and -inf.
+ * halErrorNotSupported where a thread's loops may not take so many parts
+ * (prop.maxLoopSteps). */
 HAL_API halError_t halopAttentionCombine(halDtype out, void *o, float *lse,
                                          const float *part_o,
                                          const float *part_lse, int64_t parts,

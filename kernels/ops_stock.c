@@ -9,6 +9,7 @@
  */
 #include "kernels/ops_internal.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -343,11 +344,24 @@ static uint32_t at_most(uint64_t value, uint32_t limit)
     return value < limit || !limit ? (uint32_t)value : limit;
 }
 
-int ops_is_deep(const struct ops_call *call, int64_t k)
+int ops_is_deep(const struct ops_call *call, int64_t n_steps)
 {
     const int64_t steps = call->device.loop_steps;
 
-    return steps && k > steps - steps / 8; /* an eighth for the other loops */
+    return steps &&
+           n_steps > steps - steps / 8; /* an eighth for the other loops */
+}
+
+int64_t ops_tile_steps(const struct ops_call *call, int64_t m, int64_t n,
+                       int64_t k)
+{
+    const double tiles = (double)((m + 63) / 64) * (double)((n + 63) / 64);
+    const double at_once =
+        call->device.max_grid[0] ? (double)call->device.max_grid[0] : tiles;
+    const double visits = tiles > at_once ? ceil(tiles / at_once) : 1;
+    const double steps = visits * (double)k;
+
+    return steps < (double)INT64_MAX ? (int64_t)steps : INT64_MAX;
 }
 
 halError_t ops_check_depth(const struct ops_call *call, int64_t k)

@@ -110,7 +110,7 @@ static void run_product(struct conf *c)
                    *terms = NULL;
     double *spare = kx_doubles(c, n);
     struct kx_tensor w = weights(c, p, &w_val,
-                                 p->special != KQ_RANDOM ? &terms : NULL),
+                                 p->special == KQ_EXTREME ? &terms : NULL),
                      bias = { 0 };
     struct kx_tensor x = p->special == KQ_EXTREME
                              ? kq_extreme_rows(c, p->in, p->m, k)
@@ -136,9 +136,9 @@ static void run_product(struct conf *c)
     CONF_OK(c, (p->gemv ? halopGemvGguf : halopGemmGguf)(&a, NULL));
     /* Numbers of all sizes meet weights that cancel: what of d q and dmin m
      * meets them counts, not the difference. */
-    if (p->special != KQ_RANDOM)
+    if (p->special == KQ_EXTREME)
         oracle_gemm(want, mag, x.val, terms, bias.val, p->m, p->n, k);
-    oracle_gemm(want, p->special != KQ_RANDOM ? spare : mag, x.val, w_val,
+    oracle_gemm(want, p->special == KQ_EXTREME ? spare : mag, x.val, w_val,
                 bias.val, p->m, p->n, k);
     /* Three roundings of a weight; a difference costs those of its terms. */
     kq_judge_as(c, p->special, &y, want, mag, p->m, p->n, k,
