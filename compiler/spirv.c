@@ -210,7 +210,8 @@ static enum compile_status run_library(const char *text, const char *name,
 #define FLAGS                                                    \
     "-O", "-w", "--target-env=vulkan1.2", "--target-spv=spv1.3", \
         "-fshader-stage=comp"
-#define N_FLAGS 7 /* the program, those, and one more */
+#define LIMIT_MAX_S (24u * 3600u)
+#define N_FLAGS     7 /* the program, those, and one more */
 
 static size_t begin_argv(char **argv, const char *flag)
 {
@@ -346,6 +347,8 @@ static enum compile_status run_together(struct spirv *list, uint32_t n,
 
     if (!limit_s)
         return COMPILE_ERROR;
+    /* As long as they might take one by one. */
+    limit_s = limit_s > LIMIT_MAX_S / n ? LIMIT_MAX_S : limit_s * n;
     b.names = calloc(n, sizeof *b.names);
     b.argv = malloc((N_FLAGS + n + 1u) * sizeof *b.argv);
     if (b.names && b.argv && temp_dir_make(b.dir) == 0) {

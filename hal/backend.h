@@ -34,7 +34,7 @@
 #include "hal/hal.h"
 
 /* Changes when a struct below changes in a way that sizes do not tell. */
-#define HAL_BACKEND_ABI 1u
+#define HAL_BACKEND_ABI 2u
 
 struct hal_dev;
 

@@ -62,7 +62,13 @@ $(B)/kernels/%.halbin: kernels/%.k $(B)/halcc.same
 $(B)/stock.halbin: $(STOCK) $(B)/halcc.same
 	$(B)/halcc --merge -o $@ $(STOCK)
 
-$(B)/gen/stock.c: $(STOCK_HALBIN) mk/generate.mk
+# Changes when the container is another one, which may be older.
+$(B)/gen/stock.path: FORCE
+	@mkdir -p $(@D)
+	@echo '$(abspath $(STOCK_HALBIN))' | \
+	  { cmp -s - $@ || echo '$(abspath $(STOCK_HALBIN))' > $@; }
+
+$(B)/gen/stock.c: $(STOCK_HALBIN) $(B)/gen/stock.path mk/generate.mk
 	@mkdir -p $(@D)
 	@printf '%s\n' '__asm__(".section .rodata\n.balign 64\n"' \
 	  '".global hal_stock_halbin\nhal_stock_halbin:\n"' \

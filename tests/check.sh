@@ -39,7 +39,7 @@ export HALCYON_CACHE_DIR=${HALCYON_CACHE_DIR:-$PWD/$B/cache}
 # there are cores: `each FUNCTION [ARGS...]` runs `FUNCTION LINE LOG [ARGS...]`
 # and prints the logs in the order of the lines, so that a run reads like another.
 each() {
-    local logs n=0 line
+    local logs n=0 line rc
     logs=$(mktemp -d "$LOGS/each.XXXXXX")
     while read -r line; do
         n=$((n + 1))
@@ -47,7 +47,12 @@ each() {
     done | xargs -0 -r -n2 -P"$JOBS" bash -c \
         'n=$#; line=${*:n-1:1} log=${*:n:1}
         "$1" "$line" "$log" "${@:2:n-3}" >"$log" 2>&1 </dev/null' _ "$@"
+    rc=${PIPESTATUS[1]}
     cat "$logs"/* 2>/dev/null
+    # Killed, it does not begin the rest.  A line that tally misses the end of.
+    if [ "$rc" -gt 123 ] || [ -z "$(ls "$logs")" ]; then
+        echo "== some, or all, that did not run ($rc)"
+    fi
     rm -rf "$logs"
 }
 

@@ -46,7 +46,7 @@ install_static() {
     # shellcheck disable=SC2046
     cc -o static scale.c $(PKG_CONFIG_PATH=$PWD/usr/lib/pkgconfig \
         pkg-config --cflags --libs halcyon-static)
-    ! readelf -d static | grep libhalcyon
+    if readelf -d static | grep libhalcyon; then return 1; fi
     HALCYON_DEVICES=cpu:0 ./static | grep '^cpu:0 .* 42 '
 }
 install_block() { # install_block KIND N: the nth ```KIND block of programs.md
@@ -54,13 +54,14 @@ install_block() { # install_block KIND N: the nth ```KIND block of programs.md
         /^```/ {on = 0} on' usr/share/doc/halcyon/docs/programs.md
 }
 install_links() { # no manual points at what is not installed
-    local page target bad=0
+    local page target bad=0 pages=0
     while read -r page; do
+        pages=$((pages + 1))
         while read -r target; do
             [ -e "${page%/*}/$target" ] || { echo "$page: $target"; bad=1; }
         done < <(grep -oE '\]\([^)#:]+' "$page" | cut -c3-)
     done < <(find usr/share/doc/halcyon -name '*.md')
-    test "$bad" = 0
+    test "$bad" = 0 && test "$pages" -gt 0
 }
 install_operator() {
     install_block c 1 >operator.c

@@ -76,7 +76,7 @@ step_tsan() {
     sanitized tsan thread STOCK_HALBIN="$B/stock.halbin" all tests || return 1
     # One thread each (most of the compiler's), or many short-lived processes;
     # they run under the other sanitizers.
-    without='compiler/test_(gcc_equal|halbin|halcc|pp_limits|preprocess|reflect|rules|tools)|test_commands|test_(cuda_text|cuda_nvrtc|emu|ptxas|gpu_check)|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \
+    without='compiler/test_(gcc_equal|halbin|halcc|pp_limits|preprocess|reflect|rules|tools)|test_commands|test_(cuda_text|cuda_nvrtc|emu|emu_mma|ptxas|gpu_check)|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \
         unit "$B/tsan"
     conform "$B/tsan/halcyon" --device cpu:0 --case 'api.thread.*' \
         --case 'api.stream.*' --timeout 5

@@ -2,8 +2,8 @@
 /*
  * memory.c - device memory: buffers, and fine-grain SVM for what the host
  * reaches too, and for all where the device is the host: a launch costs PoCL
- * 45 ns less for each such argument.  Invariant: used_bytes is the sum of what
- * is allocated and never exceeds the device's memory.
+ * some 40 ns less for each such argument.  Invariant: used_bytes is the sum of
+ * what is allocated and never exceeds the device's memory.
  *
  * The sum is kept here because drivers do not keep it: PoCL and rusticl grant
  * buffers without end and die when the pages are touched.
@@ -91,7 +91,10 @@ static halError_t alloc_svm(struct opencl_dev *dev, struct opencl_mem *m,
     m->svm = opencl_cl.SVMAlloc(
         dev->context, CL_MEM_READ_WRITE | CL_MEM_SVM_FINE_GRAIN_BUFFER,
         (size_t)size, dev->hal.info.prop.memAlign);
-    return m->svm ? halSuccess : no_memory(dev, size);
+    return m->svm ? halSuccess
+                  : hal_fail(halErrorMemoryAllocation,
+                             "opencl: clSVMAlloc has no %llu bytes",
+                             (unsigned long long)size);
 }
 
 halError_t opencl_mem_alloc(struct hal_dev *hal, uint64_t size, int kind,

@@ -101,6 +101,7 @@ static int read_log(const char *dir)
             registers = n;
         if (sscanf(line, "@ %127s %15s %d", kernel, arch, &status) != 3)
             continue;
+        assert_in_range(registers, 1, 255); /* it was told */
         if (status != 0 || spill > SPILL_MAX)
             fail_msg("%s for sm_%s: ptxas exits with %d; %u bytes of spill "
                      "stores, %d at most",
@@ -113,7 +114,7 @@ static int read_log(const char *dir)
                          kernel, arch, registers, spill);
         }
         most = spill > most ? spill : most;
-        spill = 0;
+        spill = registers = 0;
         runs++;
     }
     fclose(f);
