@@ -291,7 +291,7 @@ static void stamp(struct conf_run *run)
 
 static int run_all(struct conf_run *run, struct conf_outputs *outputs)
 {
-    int st;
+    int st, lost;
 
     stamp(run);
     if (conf_settle_open(run) || conf_origin_take(run) ||
@@ -300,18 +300,20 @@ static int run_all(struct conf_run *run, struct conf_outputs *outputs)
     if (!run->set->quiet)
         say_plan(run);
     conf_progress_begin(run);
+    conf_progress_resumed(run);
     st = conf_schedule(run);
     conf_progress_end(run);
     run->wall_ms = conf_now_ms() - run->start_ms;
-    if (conf_journal_close(run))
-        return CONF_EXIT_UNRUN;
+    /* A journal that is lost, and packs that are others now, cost the status,
+     * not the reports. */
+    lost = conf_journal_close(run) || conf_origin_holds(run);
     if (st)
         return cannot("out of memory");
     conf_report_text(run);
-    st = conf_outputs_write(outputs, run);
-    if (conf_package_write(run) || st)
-        return CONF_EXIT_UNRUN;
-    return conf_exit_status(run);
+    lost |= conf_outputs_write(outputs, run);
+    /* A package is of verdicts that can be told the origin of. */
+    lost |= lost ? -1 : conf_package_write(run);
+    return lost ? CONF_EXIT_UNRUN : conf_exit_status(run);
 }
 
 static int read_history(struct conf_run *run)

@@ -28,7 +28,8 @@ static int is_no_pass(const cJSON *event)
 
         if (n >= sizeof bound &&
             !strcmp(metric->string + n - (sizeof bound - 1), bound) &&
-            cJSON_IsNumber(metric) && metric->valuedouble > 1)
+            !(cJSON_IsNumber(metric) && metric->valuedouble >= 0 &&
+              metric->valuedouble <= 1))
             return 1;
     }
     return 0;

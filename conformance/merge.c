@@ -346,6 +346,8 @@ static int merge_all(struct merge *m, char **paths, const char *out)
     int st;
 
     for (; paths[m->n]; m->n++) {
+        if (conf_is_same_place(out, paths[m->n]))
+            return refuse("--json names what is to be merged", paths[m->n], "");
         if (conf_results_read(&m->in[m->n], paths[m->n], error)) {
             conf_results_release(&m->in[m->n]);
             return refuse(error, "", "");

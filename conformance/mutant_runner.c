@@ -24,9 +24,9 @@ void conf_runner_fault_set(int fault)
 
 /* Puts `to` where `from` stands, which is at least as long; the rest is
  * blank: between a JSON value and what follows it. */
-static void overwrite(char *line, const char *from, const char *to)
+static void overwrite(char *line, size_t n, const char *from, const char *to)
 {
-    char *at = strstr(line, from);
+    char *at = memmem(line, n, from, strlen(from)); /* no string: a line */
 
     if (!at)
         return;
@@ -62,18 +62,18 @@ size_t conf_mutant_line(const char *kind, char *line, size_t n)
         return n / 2 + 1;
     case CONF_RUNNER_OTHER_CASE:
         if (is_verdict)
-            overwrite(line, "\"api.", "\"apx.");
+            overwrite(line, n, "\"api.", "\"apx.");
         break;
     case CONF_RUNNER_OTHER_DEVICE:
         if (!strcmp(kind, "ready"))
-            overwrite(line, "\"name\"", "\"nome\"");
+            overwrite(line, n, "\"name\"", "\"nome\"");
         break;
     case CONF_RUNNER_FORBIDDEN_VERDICT:
-        overwrite(line, "\"metrics\":{},\"verdict\":\"pass\"",
+        overwrite(line, n, "\"metrics\":{},\"verdict\":\"pass\"",
                   "\"verdict\":\"xfail\"");
         break;
     case CONF_RUNNER_FLIPPED_VERDICT:
-        overwrite(line, "\"fail\"", "\"pass\"");
+        overwrite(line, n, "\"fail\"", "\"pass\"");
         break;
     case CONF_RUNNER_DUPLICATED_RESULT: /* the worker says it again */
     case CONF_RUNNER_EMPTY_CASE:

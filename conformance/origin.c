@@ -12,6 +12,7 @@
 #include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conformance/expect.h"
 #include "conformance/golden.h"
@@ -152,4 +153,33 @@ int conf_origin_take(struct conf_run *run)
         cJSON_AddItemToArray(expect,
                              cJSON_CreateString(run->expects->hashes[i]));
     return 0;
+}
+
+int conf_origin_holds(const struct conf_run *run)
+{
+    char error[CONF_RESULTS_ERROR] = "out of memory", path[4200];
+    struct conf_json_gap gap;
+    cJSON *golden;
+    int st = 0;
+
+    if (!run->origin)
+        return 0;
+    golden = golden_json_of(run->set, error);
+    if (golden && conf_json_differs(conf_json_field(run->origin, "golden"),
+                                    golden, "golden", &gap)) {
+        snprintf(error, sizeof error,
+                 "%s was changed while the run read it; run again", gap.key);
+        st = -1;
+    }
+    if (!golden || st) {
+        conf_clean(error);
+        fprintf(stderr, "halcyon conform: %s\n", error);
+        st = -1;
+    }
+    cJSON_Delete(golden);
+    if (st && run->set->resume) {
+        snprintf(path, sizeof path, "%.4000s/journal.jsonl", run->set->resume);
+        unlink(path);
+    }
+    return st;
 }

@@ -20,6 +20,46 @@ static int complain(const char *path, const char *what)
     return -1;
 }
 
+/* The one name of a path, whether there is something or not yet; the caller
+ * frees it.  NULL if not even its folder is there. */
+static char *place_of(const char *path)
+{
+    char *place = realpath(path, NULL), *text, *folder, *name, *slash;
+    size_t n = strlen(path);
+
+    if (place || !(text = strdup(path)))
+        return place;
+    while (n > 1 && text[n - 1] == '/')
+        text[--n] = 0;
+    slash = strrchr(text, '/');
+    name = slash ? slash + 1 : text;
+    if (slash)
+        *slash = 0;
+    folder = realpath(!slash ? "." : *text ? text : "/", NULL);
+    if (folder && asprintf(&place, "%s/%s", folder, name) < 0)
+        place = NULL;
+    free(folder);
+    free(text);
+    return place;
+}
+
+int conf_is_same_place(const char *a, const char *b)
+{
+    char *x, *y;
+    int same;
+
+    if (!strcmp(a, b))
+        return 1;
+    if (!strcmp(a, "-") || !strcmp(b, "-"))
+        return 0;
+    x = place_of(a);
+    y = place_of(b);
+    same = x && y && !strcmp(x, y);
+    free(x);
+    free(y);
+    return same;
+}
+
 int conf_outfile_open(struct conf_outfile *o, const char *path)
 {
     struct stat info;
@@ -35,7 +75,8 @@ int conf_outfile_open(struct conf_outfile *o, const char *path)
     }
     exists = stat(path, &info) == 0;
     /* Behind a symbolic link the file is replaced, not the link. */
-    o->path = exists ? realpath(path, NULL) : strdup(path);
+    o->path =
+        exists && S_ISREG(info.st_mode) ? realpath(path, NULL) : strdup(path);
     if (!o->path)
         return complain(path, "cannot write");
     if (exists && !S_ISREG(info.st_mode)) {

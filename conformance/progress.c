@@ -173,16 +173,14 @@ static void say_message(const char *message)
     }
 }
 
-void conf_progress_result(const struct conf_run *run,
-                          const struct conf_target *t, size_t index)
+static void say_result(const struct conf_run *run, const struct conf_target *t,
+                       size_t index)
 {
     const struct conf_result *r = &t->results[index];
     const struct conf_case *cc = run->cases[index];
     int ok = conf_verdict_ok(r->verdict);
     char *rerun;
 
-    if (p.live)
-        count_result(run, t, index, ok);
     /* What never ran has one cause, which the summary names. */
     if (r->verdict == CONF_MISSING && !run->set->verbose)
         return;
@@ -199,6 +197,22 @@ void conf_progress_result(const struct conf_run *run,
     if (rerun)
         conf_progress_say("     rerun: %s\n", rerun);
     free(rerun);
+}
+
+void conf_progress_result(const struct conf_run *run,
+                          const struct conf_target *t, size_t index)
+{
+    if (p.live)
+        count_result(run, t, index, conf_verdict_ok(t->results[index].verdict));
+    say_result(run, t, index);
+}
+
+void conf_progress_resumed(const struct conf_run *run)
+{
+    for (int i = 0; i < run->n_targets; i++)
+        for (size_t k = 0; k < run->n_cases; k++)
+            if (run->targets[i].results[k].done)
+                say_result(run, &run->targets[i], k);
 }
 
 /* ---- the drawing -----------------------------------------------------------

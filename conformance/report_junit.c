@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * report_junit.c - the report for CI systems: a suite for each device, a
- * testcase for each case.  fail -> failure; the other bad verdicts -> error;
- * unsupported and waived -> skipped, with the reason.
+ * testcase for each case.  fail and xpass -> failure; the other bad verdicts ->
+ * error; unsupported and waived -> skipped, with the reason.  A device whose
+ * verdicts show nothing has one error more: skipped cases alone are green.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -88,10 +89,33 @@ static void put_case(FILE *to, const struct conf_run *run,
     fputs("    </testcase>\n", to);
 }
 
+/* Why the device's verdicts show nothing, or NULL. */
+static const char *unproven_by(const struct conf_run *run,
+                               const struct conf_target *t)
+{
+    if (run->set->mutant)
+        return "a fault is planted";
+    return run->set->shards <= 1 && !conf_counts_prove(&t->counts)
+               ? "nothing passed"
+               : NULL;
+}
+
+static void put_unproven(FILE *to, const struct conf_target *t, const char *why)
+{
+    fputs("    <testcase classname=\"", to);
+    put(to, t->device.name);
+    fprintf(to,
+            "\" name=\"proof\" time=\"0.000000\">\n"
+            "      <error type=\"missing\" message=\"%s: that proves "
+            "nothing\"/>\n    </testcase>\n",
+            why);
+}
+
 static void put_suite(FILE *to, const struct conf_run *run,
                       const struct conf_target *t)
 {
-    unsigned n[4] = { 0 };
+    const char *unproven = unproven_by(run, t);
+    unsigned n[4] = { [ERROR] = unproven ? 1 : 0 };
     double ms = 0;
 
     for (size_t i = 0; i < run->n_cases; i++) {
@@ -105,8 +129,8 @@ static void put_suite(FILE *to, const struct conf_run *run,
     fprintf(to,
             "\" tests=\"%zu\" failures=\"%u\" errors=\"%u\" skipped=\"%u\" "
             "time=\"%.3f\" timestamp=\"%s\">\n",
-            run->n_cases - t->n_left_out, n[FAILURE], n[ERROR], n[SKIPPED],
-            ms / 1e3, run->started);
+            run->n_cases - t->n_left_out + (unproven ? 1 : 0), n[FAILURE],
+            n[ERROR], n[SKIPPED], ms / 1e3, run->started);
     fputs("    <properties>\n      <property name=\"product\" value=\"", to);
     put(to, t->device.product);
     fputs("\"/>\n      <property name=\"driver\" value=\"", to);
@@ -118,6 +142,8 @@ static void put_suite(FILE *to, const struct conf_run *run,
     for (size_t i = 0; i < run->n_cases; i++)
         if (!t->results[i].left_out)
             put_case(to, run, t, i);
+    if (unproven)
+        put_unproven(to, t, unproven);
     fputs("  </testsuite>\n", to);
 }
 

@@ -265,6 +265,8 @@ struct conf_running {
 void conf_progress_begin(const struct conf_run *run);
 void conf_progress_result(const struct conf_run *run,
                           const struct conf_target *t, size_t index);
+/* What --resume found, said as if it had been run now. */
+void conf_progress_resumed(const struct conf_run *run);
 void conf_progress_say(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 /* Called often; draws when it is time. */
@@ -292,6 +294,8 @@ struct conf_outfile {
 };
 /* Opens for writing, so that an unwritable path is known before the run; "-" is
  * stdout.  0, or -1 and a line on stderr. */
+/* 1 if both names are of one place, whether there is something or not. */
+int conf_is_same_place(const char *a, const char *b);
 int conf_outfile_open(struct conf_outfile *o, const char *path);
 /* Writes and puts it in place.  0, or -1 and a line on stderr. */
 int conf_outfile_finish(struct conf_outfile *o, const char *text);

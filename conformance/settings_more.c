@@ -81,44 +81,23 @@ int conf_settings_more(struct conf_settings *s, int option, const char *value)
     return -1; /* getopt has said why */
 }
 
-/* The one name of a path, whether there is something or not yet; the caller
- * frees it.  NULL if not even its folder is there. */
-static char *place_of(const char *path)
+/* What a run reads, or writes as it goes: no report may take its place. */
+static int check_kept(const struct conf_settings *s, const char *option,
+                      const char *path)
 {
-    char *place = realpath(path, NULL), *text, *folder, *name, *slash;
-    size_t n = strlen(path);
+    char journal[4200];
 
-    if (place || !(text = strdup(path)))
-        return place;
-    while (n > 1 && text[n - 1] == '/')
-        text[--n] = 0;
-    slash = strrchr(text, '/');
-    name = slash ? slash + 1 : text;
-    if (slash)
-        *slash = 0;
-    folder = realpath(!slash ? "." : *text ? text : "/", NULL);
-    if (folder && asprintf(&place, "%s/%s", folder, name) < 0)
-        place = NULL;
-    free(folder);
-    free(text);
-    return place;
-}
-
-static int is_same_place(const char *a, const char *b)
-{
-    char *x, *y;
-    int same;
-
-    if (!strcmp(a, b))
-        return 1;
-    if (!strcmp(a, "-") || !strcmp(b, "-"))
-        return 0;
-    x = place_of(a);
-    y = place_of(b);
-    same = x && y && !strcmp(x, y);
-    free(x);
-    free(y);
-    return same;
+    snprintf(journal, sizeof journal, "%.4000s/journal.jsonl",
+             s->resume ? s->resume : "");
+    if (s->resume && conf_is_same_place(path, journal))
+        return conf_settings_complain(option, path,
+                                      "it is the journal of --resume");
+    if (s->history && conf_is_same_place(path, s->history))
+        return conf_settings_complain(option, path, "--history reads it");
+    for (int i = 0; i < s->expect.n; i++)
+        if (conf_is_same_place(path, s->expect.at[i]))
+            return conf_settings_complain(option, path, "--expect reads it");
+    return 0;
 }
 
 /* Whatever a run writes has a place of its own: the last to be written would
@@ -149,12 +128,14 @@ static int check_outputs(const struct conf_settings *s)
         if (i && !outs[i].is_folder && s->self_test)
             return conf_settings_complain(outs[i].option, path,
                                           "--self-test writes --json");
+        if (!outs[i].is_folder && check_kept(s, outs[i].option, path))
+            return -1;
         for (size_t k = 0; k < i; k++) {
             char rule[64];
 
             snprintf(rule, sizeof rule, "%s names the same %s", outs[k].option,
                      outs[i].is_folder ? "place" : "file");
-            if (outs[k].path && is_same_place(path, outs[k].path))
+            if (outs[k].path && conf_is_same_place(path, outs[k].path))
                 return conf_settings_complain(outs[i].option, path, rule);
         }
     }

@@ -101,13 +101,14 @@ void conf_settle_expected(const struct conf_run *run,
                 e->why);
         *verdict = CONF_XPASS;
     } else if (e->kind == CONF_EXPECT_WAIVE && e->is_expired &&
-               *verdict == CONF_PASS) {
+               (*verdict == CONF_PASS || *verdict == CONF_UNSUPPORTED)) {
         /* Else it would lie there for good, and nobody would be asked. */
         preface(message,
-                "it passes; the waiver of %s ended on %s (%s:%zu) and is to "
-                "be removed",
-                e->by, e->until, e->file, e->line);
-        *verdict = CONF_XPASS;
+                "it %s; the waiver of %s ended on %s (%s:%zu) and is to be "
+                "removed",
+                *verdict == CONF_PASS ? "passes" : "is unsupported", e->by,
+                e->until, e->file, e->line);
+        *verdict = *verdict == CONF_PASS ? CONF_XPASS : CONF_FAIL;
     } else if (e->kind == CONF_EXPECT_WAIVE && is_found_bad(*verdict)) {
         if (e->is_expired) {
             preface(message, "the waiver of %s ended on %s (%s:%zu)", e->by,

@@ -134,8 +134,12 @@ void conf_signals_begin(void)
     for (size_t i = 0; i < N_ENDS; i++)
         sigaddset(&on.sa_mask, ends[i]);
     caught = 0;
-    for (size_t i = 0; i < N_ENDS; i++)
-        sigaction(ends[i], &on, &before[i]);
+    for (size_t i = 0; i < N_ENDS; i++) {
+        sigaction(ends[i], NULL, &before[i]);
+        /* nohup: who ignores a closed terminal wants the run to go on. */
+        if (ends[i] != SIGHUP || before[i].sa_handler != SIG_IGN)
+            sigaction(ends[i], &on, NULL);
+    }
     for (size_t i = 0; i < N_IGNORED; i++)
         sigaction(ignored[i], &ignore, &before[N_ENDS + i]);
 }

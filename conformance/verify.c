@@ -157,6 +157,13 @@ static int check_kin(const char *dir, const cJSON *manifest,
             return conf_json_refuse(
                 error, "%.100s: %s is %s in the manifest and %s in the result",
                 dir, gap.key, gap.a, gap.b);
+    if (strcmp(conf_json_text(conf_json_field(manifest, "program"), "version"),
+               conf_json_text(r->root, "version")))
+        return conf_json_refuse(
+            error, "%.200s: manifest and result are of two versions", dir);
+    if (!cJSON_IsObject(conf_json_field(r->root, "environment")))
+        return conf_json_refuse(
+            error, "%.200s: the result does not tell its environment", dir);
     if (strcmp(conf_json_text(manifest, "plan_hash"), r->plan_hash))
         return conf_json_refuse(
             error, "%.200s: manifest and result are of two plans", dir);
@@ -180,24 +187,22 @@ static int check_kin(const char *dir, const cJSON *manifest,
     return 0;
 }
 
-/* No device without a single pass, no case without a verdict. */
+/* No device that shows nothing, no case without a verdict. */
 static int check_counts(const char *dir, const struct conf_results *r,
                         char error[CONF_RESULTS_ERROR])
 {
     for (size_t i = 0, k; i < r->n; i = k) {
-        unsigned passes = 0, missing = 0;
+        struct conf_counts counts = { { 0 }, 0 };
+        unsigned missing;
 
-        for (k = i; k < r->n && !strcmp(r->at[i].device, r->at[k].device);
-             k++) {
-            passes += r->at[k].verdict == CONF_PASS;
-            missing += r->at[k].verdict == CONF_MISSING ||
-                       r->at[k].verdict == CONF_SKIPPED;
-        }
+        for (k = i; k < r->n && !strcmp(r->at[i].device, r->at[k].device); k++)
+            counts.of[r->at[k].verdict]++;
+        missing = counts.of[CONF_MISSING] + counts.of[CONF_SKIPPED];
         if (missing)
             return conf_json_refuse(error,
                                     "%.200s: %u cases of %.63s have no result",
                                     dir, missing, r->at[i].device);
-        if (!passes)
+        if (!conf_counts_prove(&counts))
             return conf_json_refuse(error, "%.200s: nothing passed on %.63s",
                                     dir, r->at[i].device);
     }
@@ -208,6 +213,8 @@ static int check_all(const char *dir, const cJSON *manifest,
                      struct conf_results *result,
                      char error[CONF_RESULTS_ERROR])
 {
+    static const char *const wanted[] = { CONF_PACKAGE_RESULT, "report.html",
+                                          "report.tap", "junit.xml" };
     const cJSON *files = cJSON_GetObjectItemCaseSensitive(manifest, "files");
     const cJSON *entry;
     char path[4200];
@@ -216,9 +223,6 @@ static int check_all(const char *dir, const cJSON *manifest,
         return conf_json_refuse(error, "%.200s: schema: want %s, got '%.60s'",
                                 dir, CONF_PACKAGE_SCHEMA,
                                 conf_json_text(manifest, "schema"));
-    if (!cJSON_GetObjectItemCaseSensitive(files, CONF_PACKAGE_RESULT))
-        return conf_json_refuse(error, "%.200s: files: no " CONF_PACKAGE_RESULT,
-                                dir);
     if (check_told(dir, manifest, error))
         return -1;
     cJSON_ArrayForEach(entry, files)
@@ -228,6 +232,10 @@ static int check_all(const char *dir, const cJSON *manifest,
     }
     if (check_strays(dir, files, error))
         return -1;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        if (!cJSON_GetObjectItemCaseSensitive(files, wanted[i]))
+            return conf_json_refuse(error, "%.200s: files: no %s", dir,
+                                    wanted[i]);
     snprintf(path, sizeof path, "%.4000s/" CONF_PACKAGE_RESULT, dir);
     if (conf_results_read(result, path, error) ||
         conf_results_whole(result, error))

@@ -237,7 +237,7 @@ static void free_bytes_move(struct conf *c)
             if (i >= WANTED) /* out of step with others */
                 usleep((useconds_t)(conf_random(c) % 40000));
         }
-        if (with >= 2 * without + WANTED)
+        if (with >= 2 * without + WANTED || api_now_ms() - start >= LIMIT_MS)
             break;
     }
     conf_metric(c, "looks", looks);

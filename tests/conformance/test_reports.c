@@ -195,6 +195,26 @@ static void usage(void **state)
          CONF_EXIT_UNRUN, "/nowhere/x.html: cannot write");
 }
 
+/* What a run that is resumed found before is said as if it were found now. */
+static void resumed_failures_are_named(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        must(CONFORM("--device", "cpu:0", "--case", "shown.a.fails", "--resume",
+                     in_dir("again")),
+             CONF_EXIT_NOT,
+             "rerun: halcyon conform --device cpu:0 --case shown.a.fails");
+}
+
+/* A pipe has no name of its own. */
+static void a_report_into_a_pipe(void **state)
+{
+    (void)state;
+    must(CONFORM("--device", "cpu:0", "--case", "shown.a.passes", "--quiet",
+                 "--json", "/dev/stdout"),
+         CONF_EXIT_OK, "\"schema\":\t\"halcyon.conform/1\"");
+}
+
 /* Whatever is written has a place of its own, however it is spelled; said
  * before anything runs. */
 static void places(void **state)
@@ -215,6 +235,13 @@ static void places(void **state)
     snprintf(dotted, sizeof dotted, "%s/", in_dir("keep"));
     must(CONFORM("--resume", dotted, "--package", in_dir("keep")),
          CONF_EXIT_USAGE, "--resume names the same place");
+    must(CONFORM("--resume", in_dir("keep"), "--json",
+                 in_dir("keep/journal.jsonl")),
+         CONF_EXIT_USAGE, "it is the journal of --resume");
+    must(CONFORM("--expect", "e", "--tap", "./e"), CONF_EXIT_USAGE,
+         "--expect reads it");
+    must(CONFORM("--budget", "9s", "--history", "h", "--html", "./h"),
+         CONF_EXIT_USAGE, "--history reads it");
     must(CONFORM("--json", ""), CONF_EXIT_USAGE, "a file, or - for stdout");
     must(CONFORM("--junit", ""), CONF_EXIT_USAGE, "a file, or - for stdout");
     must(CONFORM("--package", ""), CONF_EXIT_USAGE, "a folder");
@@ -229,6 +256,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(tap_is_tap),
         cmocka_unit_test(usage),
         cmocka_unit_test(places),
+        cmocka_unit_test(resumed_failures_are_named),
+        cmocka_unit_test(a_report_into_a_pipe),
         cmocka_unit_test(the_page_works),
         cmocka_unit_test(junit_fits_its_schema),
     };

@@ -218,6 +218,16 @@ static void resume_refused(const char *const *more, const char *words)
     must(run_args(args), CONF_EXIT_UNRUN, words);
 }
 
+static void holds(const char *name, const char *words)
+{
+    char *text = read_text(in_dir(name));
+
+    assert_non_null(text);
+    if (!strstr(text, words))
+        fail_msg("%s does not hold: %s\n%s", name, words, text);
+    free(text);
+}
+
 /* A journal with a planted fault is of no use without it, and the other way. */
 static void planted_faults_are_no_verdicts(void **state)
 {
@@ -230,8 +240,12 @@ static void planted_faults_are_no_verdicts(void **state)
                             "'kernel.add_subtracts' here");
     must(CONFORM("--device", "cpu:0", "--case", "kernel.argmax.f32.n1[5-7]",
                  "--mutant", "kernel.add_subtracts", "--resume",
-                 in_dir("planted")),
-         CONF_EXIT_OK, "conformant");
+                 in_dir("planted"), "--junit", in_dir("planted.xml"), "--tap",
+                 in_dir("planted.tap")),
+         CONF_EXIT_NOT,
+         "a fault is planted, kernel.add_subtracts: this proves nothing");
+    holds("planted.xml", "message=\"a fault is planted: that proves nothing");
+    holds("planted.tap", "not ok 1 - cpu:0");
     must(CONFORM("--device", "cpu:0", "--case", "kernel.argmax.f32.n1[5-7]",
                  "--resume", in_dir("planted"), "--package",
                  in_dir("planted.pack")),
@@ -461,8 +475,8 @@ static void other_shards_are_refused(void **state)
                      "\"environment\":{\"HALCYON_VARIANT\":\"cpu.base\",",
                      "they are of different environments: "
                      "environment.HALCYON_VARIANT is nothing in ");
-    other_is_refused("\"environment\":\t{",
-                     "\"environment\":{\"HALCYON_DEVICES\":\"cpu\",", NULL);
+    other_is_refused("\"HALCYON_DEVICES\":\t\"cpu\"",
+                     "\"HALCYON_DEVICES\":\t\"cpu:0\"", NULL);
     other_is_refused("\"environment\"", "\"surroundings\"",
                      "environment: it does not tell it");
     other_is_refused("\"planned\":", "\"mutant\":\"x\",\"planned\":",
@@ -647,6 +661,6 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && !strcmp(argv[1], "merge"))
         return conf_merge_command(argc - 1, argv + 1);
-    setenv("HALCYON_SHARED_GOLDEN", "/nowhere", 0); /* no empty environment */
+    setenv("HALCYON_DEVICES", "cpu", 1); /* no run looks for drivers */
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
