@@ -4,6 +4,6 @@
 
 const struct hal_backend hal_backend_plugin = {
     .size = sizeof(struct hal_backend),
-    .abi = HAL_BACKEND_ABI + 1,
+    .abi = HAL_BACKEND_ABI - 1,
     .name = "oldabi",
 };
