@@ -50,9 +50,7 @@ each() {
     rc=${PIPESTATUS[1]}
     cat "$logs"/* 2>/dev/null
     # Killed, it does not begin the rest.  A line that tally misses the end of.
-    if [ "$rc" -gt 123 ] || [ -z "$(ls "$logs")" ]; then
-        echo "== some, or all, that did not run ($rc)"
-    fi
+    [ "$rc" -le 123 ] || echo "== some, or all, that did not run ($rc)"
     rm -rf "$logs"
 }
 
@@ -131,6 +129,10 @@ tally() {
     done < <(sed -nE 's/^@ ([0-9]+ [0-9]+ [0-9]+)$/\1/p' "$1")
     if [ "$(grep -c '^== ' "$1")" != "$(grep -c '^@ ' "$1")" ]; then
         echo "FAILED: a program left no counts"
+        count 0 1 0
+    fi
+    if ! grep -q '^== ' "$1"; then
+        echo "FAILED: there is no program"
         count 0 1 0
     fi
 }
