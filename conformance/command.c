@@ -291,7 +291,7 @@ static void stamp(struct conf_run *run)
 
 static int run_all(struct conf_run *run, struct conf_outputs *outputs)
 {
-    int st, lost;
+    int st, lost, changed;
 
     stamp(run);
     if (conf_settle_open(run) || conf_origin_take(run) ||
@@ -306,14 +306,17 @@ static int run_all(struct conf_run *run, struct conf_outputs *outputs)
     run->wall_ms = conf_now_ms() - run->start_ms;
     /* A journal that is lost, and packs that are others now, cost the status,
      * not the reports. */
-    lost = conf_journal_close(run) || conf_origin_holds(run);
+    lost = conf_journal_close(run);
+    changed = conf_origin_holds(run);
+    if (changed)
+        conf_journal_drop(run);
     if (st)
         return cannot("out of memory");
     conf_report_text(run);
     lost |= conf_outputs_write(outputs, run);
-    /* A package is of verdicts that can be told the origin of. */
-    lost |= lost ? -1 : conf_package_write(run);
-    return lost ? CONF_EXIT_UNRUN : conf_exit_status(run);
+    if (!changed) /* a package tells where its verdicts come from */
+        lost |= conf_package_write(run);
+    return lost || changed ? CONF_EXIT_UNRUN : conf_exit_status(run);
 }
 
 static int read_history(struct conf_run *run)

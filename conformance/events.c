@@ -16,7 +16,6 @@
  * past the bound. */
 static int is_no_pass(const cJSON *event)
 {
-    static const char bound[] = ".of_bound";
     const cJSON *metric;
 
     if (conf_json_text(event, "message")[0])
@@ -24,10 +23,7 @@ static int is_no_pass(const cJSON *event)
     cJSON_ArrayForEach(metric,
                        cJSON_GetObjectItemCaseSensitive(event, "metrics"))
     {
-        size_t n = strlen(metric->string);
-
-        if (n >= sizeof bound &&
-            !strcmp(metric->string + n - (sizeof bound - 1), bound) &&
+        if (conf_is_of_bound(metric->string) &&
             !(cJSON_IsNumber(metric) && metric->valuedouble >= 0 &&
               metric->valuedouble <= 1))
             return 1;

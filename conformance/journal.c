@@ -337,18 +337,34 @@ int conf_journal_take(struct conf_run *run, const char *path, const char *text,
     return 0;
 }
 
+void conf_journal_path(const char *dir, char path[CONF_JOURNAL_PATH])
+{
+    snprintf(path, CONF_JOURNAL_PATH, "%.4000s/journal.jsonl", dir);
+}
+
+void conf_journal_drop(const struct conf_run *run)
+{
+    char path[CONF_JOURNAL_PATH];
+
+    if (!run->set->resume)
+        return;
+    conf_journal_path(run->set->resume, path);
+    unlink(path);
+}
+
 int conf_journal_open(struct conf_run *run)
 {
     const char *dir = run->set->resume;
     struct conf_journal *j;
-    char error[2 * CONF_RESULTS_ERROR], *text = NULL;
+    char error[2 * CONF_RESULTS_ERROR], path[CONF_JOURNAL_PATH], *text = NULL;
     size_t size = 0, good = 0;
     int st = -1;
 
     if (!dir)
         return 0;
     j = calloc(1, sizeof *j);
-    if (!j || asprintf(&j->path, "%s/journal.jsonl", dir) < 0) {
+    conf_journal_path(dir, path);
+    if (!j || !(j->path = strdup(path))) {
         free(j);
         return complain(dir, "out of memory");
     }

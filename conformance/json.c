@@ -3,10 +3,20 @@
 #include "conformance/json.h"
 
 #include <math.h>
+#include <sha2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+void conf_json_add_hash(cJSON *object, const char *key, const void *data,
+                        size_t size)
+{
+    char hash[SHA256_DIGEST_STRING_LENGTH];
+
+    SHA256Data(data, size, hash);
+    cJSON_AddStringToObject(object, key, hash);
+}
 
 const char *conf_json_text(const cJSON *object, const char *key)
 {

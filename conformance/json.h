@@ -21,6 +21,9 @@ cJSON *conf_json_field(const cJSON *object, const char *key);
 double conf_json_whole(const cJSON *object, const char *key, double most);
 
 int conf_json_has(const cJSON *object, const char *key);
+/* The SHA-256 of the bytes. */
+void conf_json_add_hash(cJSON *object, const char *key, const void *data,
+                        size_t size);
 /* 64 hexadecimal digits. */
 int conf_json_is_hash(const cJSON *item);
 

@@ -284,8 +284,6 @@ static cJSON *join_left_out(const struct merge *m)
 
 static char *join(struct merge *m)
 {
-    static const char *const results[] = { "conformant", "not conformant",
-                                           "usage", "incomplete" };
     static const char *const copied[] = { "schema",  "version", "started",
                                           "seed",    "plan",    "environment",
                                           "program", "golden",  "expect" };
@@ -299,7 +297,7 @@ static char *join(struct merge *m)
                 cJSON_Duplicate(
                     cJSON_GetObjectItemCaseSensitive(m->in[0].root, copied[i]),
                     1));
-    cJSON_AddStringToObject(root, "result", results[m->status]);
+    cJSON_AddStringToObject(root, "result", conf_result_name(m->status));
     cJSON_AddNumberToObject(root, "exit_status", m->status);
     cJSON_AddNumberToObject(root, "planned", (double)m->n_all);
     from = cJSON_AddArrayToObject(root, "merged_from");

@@ -9,10 +9,8 @@
  */
 #include "conformance/origin.h"
 
-#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "conformance/expect.h"
 #include "conformance/golden.h"
@@ -74,14 +72,6 @@ cJSON *conf_origin_settings(const cJSON *environment)
     return o;
 }
 
-static void add_hash(cJSON *o, const char *key, const void *data, size_t size)
-{
-    char hash[SHA256_DIGEST_STRING_LENGTH];
-
-    SHA256Data(data, size, hash);
-    cJSON_AddStringToObject(o, key, hash);
-}
-
 static cJSON *program_json(char error[CONF_RESULTS_ERROR])
 {
     cJSON *o = cJSON_CreateObject();
@@ -96,9 +86,9 @@ static cJSON *program_json(char error[CONF_RESULTS_ERROR])
     snprintf(version, sizeof version, "%d.%d.%d", HAL_VERSION_MAJOR,
              HAL_VERSION_MINOR, HAL_VERSION_PATCH);
     cJSON_AddStringToObject(o, "version", version);
-    add_hash(o, "sha256", self, size);
-    add_hash(o, "stock_kernels_sha256", hal_stock_halbin,
-             (size_t)(hal_stock_halbin_end - hal_stock_halbin));
+    conf_json_add_hash(o, "sha256", self, size);
+    conf_json_add_hash(o, "stock_kernels_sha256", hal_stock_halbin,
+                       (size_t)(hal_stock_halbin_end - hal_stock_halbin));
     free(self);
     return o;
 }
@@ -157,7 +147,7 @@ int conf_origin_take(struct conf_run *run)
 
 int conf_origin_holds(const struct conf_run *run)
 {
-    char error[CONF_RESULTS_ERROR] = "out of memory", path[4200];
+    char error[CONF_RESULTS_ERROR] = "out of memory";
     struct conf_json_gap gap;
     cJSON *golden;
     int st = 0;
@@ -177,9 +167,5 @@ int conf_origin_holds(const struct conf_run *run)
         st = -1;
     }
     cJSON_Delete(golden);
-    if (st && run->set->resume) {
-        snprintf(path, sizeof path, "%.4000s/journal.jsonl", run->set->resume);
-        unlink(path);
-    }
     return st;
 }

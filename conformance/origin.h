@@ -20,8 +20,8 @@ extern const char *const conf_driver_settings[];
 int conf_origin_take(struct conf_run *run);
 
 /* After the last case: whether the golden packs are still those that were
- * hashed, for workers have read them since.  0, or -1 with a line on stderr,
- * and then the journal of --resume is gone: its verdicts may be of others. */
+ * hashed, for workers have read them since.  0, or -1 with a line on
+ * stderr. */
 int conf_origin_holds(const struct conf_run *run);
 
 /* A copy of an "environment" without what changes no verdict. */

@@ -28,14 +28,6 @@ static int complain(const char *path, const char *what)
     return -1;
 }
 
-static void add_hash(cJSON *o, const char *key, const void *data, size_t size)
-{
-    char hash[SHA256_DIGEST_STRING_LENGTH];
-
-    SHA256Data(data, size, hash);
-    cJSON_AddStringToObject(o, key, hash);
-}
-
 /* Takes the text. */
 static int put_file(struct package *p, const char *name, char *text)
 {
@@ -60,7 +52,7 @@ static int put_file(struct package *p, const char *name, char *text)
     if (!st && p->files) {
         entry = cJSON_AddObjectToObject(p->files, name);
         cJSON_AddNumberToObject(entry, "bytes", (double)size);
-        add_hash(entry, "sha256", text, size);
+        conf_json_add_hash(entry, "sha256", text, size);
     }
     free(path);
     free(text);

@@ -13,6 +13,18 @@
 #include "conformance/results.h"
 #include "conformance/runner.h"
 
+#define SHARDS_MAX 10000
+
+int conf_plan_shard(const char *text, int *shard, int *shards)
+{
+    char end;
+
+    return sscanf(text, "%5d/%5d%c", shard, shards, &end) != 2 || *shard < 1 ||
+                   *shard > *shards || *shards > SHARDS_MAX
+               ? -1
+               : 0;
+}
+
 void conf_plan_hash(const char *const *names, size_t n, char out[33])
 {
     XXH3_state_t *state = XXH3_createState();

@@ -43,9 +43,7 @@ static double of_bound(const struct conf_past *p)
     cJSON_ArrayForEach(item,
                        cJSON_GetObjectItemCaseSensitive(p->item, "metrics"))
     {
-        size_t n = item->string ? strlen(item->string) : 0;
-
-        if (n > 9 && !strcmp(item->string + n - 9, ".of_bound") &&
+        if (item->string && conf_is_of_bound(item->string) &&
             cJSON_IsNumber(item) && item->valuedouble > worst)
             worst = item->valuedouble;
     }

@@ -11,8 +11,6 @@
 #include "conformance/json.h"
 #include "conformance/runner.h"
 
-#define SCHEMA "halcyon.conform/1"
-
 static cJSON *counts_json(const struct conf_counts *counts)
 {
     cJSON *o = cJSON_CreateObject();
@@ -117,8 +115,6 @@ static void add_origin(cJSON *root, const struct conf_run *run)
 
 char *conf_report_json(const struct conf_run *run)
 {
-    static const char *const results[] = { "conformant", "not conformant",
-                                           "usage", "incomplete" };
     cJSON *root = cJSON_CreateObject();
     cJSON *devices, *cases, *summary;
     int status = conf_exit_status(run);
@@ -126,10 +122,10 @@ char *conf_report_json(const struct conf_run *run)
 
     snprintf(version, sizeof version, "%d.%d.%d", HAL_VERSION_MAJOR,
              HAL_VERSION_MINOR, HAL_VERSION_PATCH);
-    cJSON_AddStringToObject(root, "schema", SCHEMA);
+    cJSON_AddStringToObject(root, "schema", CONF_RESULTS_SCHEMA);
     cJSON_AddStringToObject(root, "version", version);
     cJSON_AddStringToObject(root, "started", run->started);
-    cJSON_AddStringToObject(root, "result", results[status]);
+    cJSON_AddStringToObject(root, "result", conf_result_name(status));
     cJSON_AddNumberToObject(root, "exit_status", status);
     cJSON_AddNumberToObject(root, "seed", (double)run->set->seed);
     add_plan(root, run);
@@ -156,7 +152,7 @@ char *conf_list_json(const struct conf_run *run)
     const struct conf_strings *devices = &run->set->devices;
     cJSON *root = cJSON_CreateObject(), *list, *owed;
 
-    cJSON_AddStringToObject(root, "schema", SCHEMA);
+    cJSON_AddStringToObject(root, "schema", CONF_RESULTS_SCHEMA);
     cJSON_AddNumberToObject(root, "planned", (double)run->n_cases);
     cJSON_AddItemToObject(root, "levels",
                           conf_plan_levels(run->cases, run->n_cases));

@@ -95,9 +95,7 @@ static const char *unproven_by(const struct conf_run *run,
 {
     if (run->set->mutant)
         return "a fault is planted";
-    return run->set->shards <= 1 && !conf_counts_prove(&t->counts)
-               ? "nothing passed"
-               : NULL;
+    return conf_target_proves(run, t) ? NULL : "nothing passed";
 }
 
 static void put_unproven(FILE *to, const struct conf_target *t, const char *why)

@@ -69,8 +69,7 @@ static void put_device(FILE *to, const struct conf_run *run, int which)
 {
     const struct conf_target *t = &run->targets[which];
     size_t number = 0;
-    int ok = (run->set->shards > 1 || conf_counts_prove(&t->counts)) &&
-             !run->set->mutant;
+    int ok = conf_target_proves(run, t) && !run->set->mutant;
 
     fprintf(to, "# Subtest: %s\n    1..%zu\n", t->device.name,
             run->n_cases - t->n_left_out);

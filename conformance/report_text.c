@@ -198,14 +198,18 @@ static unsigned count_unrun(const struct conf_run *run)
     return n;
 }
 
-/* Devices of which excuses are all there is.  A shard need not prove anything
- * by itself; merge asks the whole. */
+int conf_target_proves(const struct conf_run *run, const struct conf_target *t)
+{
+    return run->set->shards > 1 || conf_counts_prove(&t->counts);
+}
+
+/* Devices of which excuses are all there is. */
 static int count_unproven(const struct conf_run *run)
 {
     int n = 0;
 
-    for (int i = 0; i < run->n_targets && run->set->shards <= 1; i++)
-        n += !conf_counts_prove(&run->targets[i].counts);
+    for (int i = 0; i < run->n_targets; i++)
+        n += !conf_target_proves(run, &run->targets[i]);
     return n;
 }
 
@@ -243,7 +247,7 @@ void conf_report_text(const struct conf_run *run)
         if (c->of[CONF_UNSUPPORTED] == c->planned)
             fprintf(out, "note: %s supports none of the planned cases\n",
                     run->targets[i].device.name);
-        if (run->set->shards <= 1 && !conf_counts_prove(c))
+        if (!conf_target_proves(run, &run->targets[i]))
             fprintf(out, "nothing passed on %s: that proves nothing\n",
                     run->targets[i].device.name);
     }

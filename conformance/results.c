@@ -127,11 +127,11 @@ static int take_case(struct conf_results *r, cJSON *item,
     if (!is_name(name, CONF_NAME_MAX) || !is_name(device, DEVICE_MAX))
         return conf_json_refuse(
             error, "%.200s: cases[%zu]: no good name or device", r->path, r->n);
-    p->verdict = verdict ? conf_verdict_of(verdict) : CONF_VERDICT_COUNT;
+    p->verdict = conf_verdict_of(verdict);
     if (p->verdict == CONF_VERDICT_COUNT)
         return conf_json_refuse(error,
                                 "%.200s: %.63s %.160s: no verdict '%.40s'",
-                                r->path, device, name, verdict ? verdict : "");
+                                r->path, device, name, verdict);
     if (!cJSON_IsNumber(ms) || !(ms->valuedouble >= 0) ||
         !isfinite(ms->valuedouble))
         return conf_json_refuse(error, "%.200s: %.63s %.160s: ms is no time",

@@ -10,7 +10,8 @@
 
 #include "conformance/verdict.h"
 
-#define CONF_RESULTS_ERROR 512
+#define CONF_RESULTS_SCHEMA "halcyon.conform/1"
+#define CONF_RESULTS_ERROR  512
 
 /* One verdict of a report. */
 struct conf_past {
@@ -81,7 +82,8 @@ char *conf_read_file(const char *path, size_t most, size_t *out_size,
 int conf_path_within(const char *dir, const char *path,
                      char error[CONF_RESULTS_ERROR]);
 
-/* plan.c: the hash of sorted names. */
+/* plan.c: "I/N", as in 2/3, and the hash of sorted names. 0, or -1. */
+int conf_plan_shard(const char *text, int *shard, int *shards);
 void conf_plan_hash(const char *const *names, size_t n, char out[33]);
 
 #endif

@@ -12,20 +12,10 @@
 
 #include "conformance/json.h"
 
-#define SCHEMA     "halcyon.conform/1"
-#define SHARDS_MAX 10000
-#define CASES_MAX  1e9
+#define CASES_MAX 1e9
 
 /* ---- one verdict ---------------------------------------------------------
  */
-
-static int is_of_bound(const char *name)
-{
-    static const char end[] = ".of_bound";
-    size_t n = strlen(name);
-
-    return n >= sizeof end && !strcmp(name + n - (sizeof end - 1), end);
-}
 
 int conf_results_verdict(enum conf_verdict verdict, const char *message,
                          const cJSON *metrics, char why[CONF_RESULTS_WHY])
@@ -51,7 +41,7 @@ int conf_results_verdict(enum conf_verdict verdict, const char *message,
             snprintf(why, CONF_RESULTS_WHY, "metrics.%.60s: no number", name);
             return -1;
         }
-        if (passed && is_of_bound(name) &&
+        if (passed && conf_is_of_bound(name) &&
             !(cJSON_IsNumber(m) && m->valuedouble >= 0 &&
               m->valuedouble <= 1)) {
             snprintf(why, CONF_RESULTS_WHY,
@@ -114,7 +104,7 @@ static int check_device(const struct conf_results *r, const char *device,
     {
         const char *name = conf_json_text(item, "name");
 
-        if (!name || strcmp(name, device))
+        if (strcmp(name, device))
             continue;
         found++;
         if (check_counts(r, device, conf_json_field(item, "summary"), of,
@@ -263,7 +253,6 @@ static int take_plan(struct conf_results *r, char error[CONF_RESULTS_ERROR])
     const cJSON *plan = conf_json_field(r->root, "plan");
     const char *shard = conf_json_text(r->root, "shard");
     double n = conf_json_whole(plan, "cases", CASES_MAX);
-    char end;
 
     r->plan_hash = conf_json_text(plan, "hash");
     if (strlen(r->plan_hash) != 32 || n < 1)
@@ -271,8 +260,7 @@ static int take_plan(struct conf_results *r, char error[CONF_RESULTS_ERROR])
                                 r->path);
     r->plan_cases = (size_t)n;
     if (conf_json_has(r->root, "shard") &&
-        (sscanf(shard, "%5d/%5d%c", &r->shard, &r->shards, &end) != 2 ||
-         r->shard < 1 || r->shard > r->shards || r->shards > SHARDS_MAX))
+        conf_plan_shard(shard, &r->shard, &r->shards))
         return conf_json_refuse(error,
                                 "%.300s: shard: '%.20s' is not I/N, as in 2/3",
                                 r->path, shard);
@@ -298,20 +286,18 @@ static int take_expect(struct conf_results *r, char error[CONF_RESULTS_ERROR])
 
 int conf_results_head(struct conf_results *r, char error[CONF_RESULTS_ERROR])
 {
-    static const char *const results[] = { "conformant", "not conformant",
-                                           "usage", "incomplete" };
     const char *schema = conf_json_text(r->root, "schema");
     const char *result = conf_json_text(r->root, "result");
     double status = conf_json_whole(r->root, "exit_status", 3);
     double seed = conf_json_whole(r->root, "seed", 0x1p53);
 
-    if (strcmp(schema, SCHEMA))
+    if (strcmp(schema, CONF_RESULTS_SCHEMA))
         return conf_json_refuse(error, "%.200s: schema: want %s, got '%.60s'",
-                                r->path, SCHEMA, schema);
+                                r->path, CONF_RESULTS_SCHEMA, schema);
     if (conf_json_has(r->root, "mutant"))
         return conf_json_refuse(
             error, "%.200s: mutant: a fault was planted in that run", r->path);
-    if (status < 0 || strcmp(result, results[(int)status]))
+    if (status < 0 || strcmp(result, conf_result_name((int)status)))
         return conf_json_refuse(
             error, "%.300s: result and exit_status do not agree", r->path);
     if (seed < 0)

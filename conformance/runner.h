@@ -248,6 +248,11 @@ int conf_journal_take(struct conf_run *run, const char *path, const char *text,
                       size_t size, size_t *out_good, char *error, size_t room);
 /* -1 and a line on stderr if not all of it could be written. */
 int conf_journal_close(struct conf_run *run);
+/* Of the folder of --resume. */
+#define CONF_JOURNAL_PATH 4200
+void conf_journal_path(const char *dir, char path[CONF_JOURNAL_PATH]);
+/* Removes the journal of --resume: its verdicts may be of something else. */
+void conf_journal_drop(const struct conf_run *run);
 
 /* schedule.c: returns when every planned case has its verdict. */
 int conf_schedule(struct conf_run *run);
@@ -279,6 +284,9 @@ void conf_out_set(FILE *to);
 
 /* report_text.c, report_json.c, report_junit.c */
 void conf_report_text(const struct conf_run *run);
+/* 1 if the device's verdicts show something.  A shard need not by itself; merge
+ * asks the whole. */
+int conf_target_proves(const struct conf_run *run, const struct conf_target *t);
 int conf_exit_status(const struct conf_run *run);
 char *conf_report_json(const struct conf_run *run);
 char *conf_list_json(const struct conf_run *run);

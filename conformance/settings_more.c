@@ -7,16 +7,12 @@
 #include <string.h>
 
 #include "conformance/mutant.h"
+#include "conformance/results.h"
 #include "conformance/runner.h"
-
-#define SHARDS_MAX 10000
 
 static int take_shard(struct conf_settings *s, const char *text)
 {
-    char end;
-
-    if (sscanf(text, "%5d/%5d%c", &s->shard, &s->shards, &end) != 2 ||
-        s->shard < 1 || s->shard > s->shards || s->shards > SHARDS_MAX)
+    if (conf_plan_shard(text, &s->shard, &s->shards))
         return conf_settings_complain("--shard", text, "I/N, as in 2/3");
     return 0;
 }
@@ -85,13 +81,14 @@ int conf_settings_more(struct conf_settings *s, int option, const char *value)
 static int check_kept(const struct conf_settings *s, const char *option,
                       const char *path)
 {
-    char journal[4200];
+    char journal[CONF_JOURNAL_PATH];
 
-    snprintf(journal, sizeof journal, "%.4000s/journal.jsonl",
-             s->resume ? s->resume : "");
-    if (s->resume && conf_is_same_place(path, journal))
-        return conf_settings_complain(option, path,
-                                      "it is the journal of --resume");
+    if (s->resume) {
+        conf_journal_path(s->resume, journal);
+        if (conf_is_same_place(path, journal))
+            return conf_settings_complain(option, path,
+                                          "it is the journal of --resume");
+    }
     if (s->history && conf_is_same_place(path, s->history))
         return conf_settings_complain(option, path, "--history reads it");
     for (int i = 0; i < s->expect.n; i++)

@@ -34,6 +34,22 @@ int conf_verdict_ok(enum conf_verdict verdict)
     return (unsigned)verdict < CONF_VERDICT_COUNT && oks[verdict];
 }
 
+int conf_is_of_bound(const char *metric)
+{
+    static const char end[] = ".of_bound";
+    size_t n = strlen(metric);
+
+    return n >= sizeof end && !strcmp(metric + n - (sizeof end - 1), end);
+}
+
+const char *conf_result_name(int exit_status)
+{
+    static const char *const results[] = { "conformant", "not conformant",
+                                           "usage", "incomplete" };
+
+    return results[exit_status];
+}
+
 unsigned conf_counts_total(const struct conf_counts *counts)
 {
     unsigned total = 0;

@@ -17,6 +17,11 @@ struct conf_counts {
     unsigned of[CONF_VERDICT_COUNT];
     unsigned planned;
 };
+/* Whether a metric of this name is an error over its bound. */
+int conf_is_of_bound(const char *metric);
+/* "conformant", ...: what a run of this exit status is called. */
+const char *conf_result_name(int exit_status);
+
 unsigned conf_counts_total(const struct conf_counts *counts);
 /* 1 if they show something of the device: that a case passed, or that one is
  * not ok.  Excuses alone show nothing. */
