@@ -26,8 +26,8 @@
     }
 
 /* gemm.h */
-#define Q_SPLIT                 256
-#define Q_TERM(f, row, col, k0) (f)
+#define Q_SPLIT   256
+#define Q_TERM(f) (f)
 #define Q_MERGE(at, v, first, row, col, k0) \
     {                                       \
         if (!(first))                       \

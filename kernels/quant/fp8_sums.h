@@ -27,8 +27,11 @@
 #undef Q_SPLIT
 #undef Q_TERM
 #undef Q_MERGE
-#define Q_SPLIT                 128
-#define Q_TERM(f, row, col, k0) (((f)*X_SCALE(row, k0)) * W_SCALE(col, k0))
+#define Q_SPLIT 128
+/* Once each: SwiftShader's compiler takes all memory for 64 of them. */
+#define Q_OF_COLS(col, k0) float w_scale_ = W_SCALE(col, k0);
+#define Q_OF_ROW(row, k0)  float x_scale_ = X_SCALE(row, k0);
+#define Q_TERM(f)          (((f)*x_scale_) * w_scale_)
 #define Q_MERGE(at, v, first, row, col, k0)                 \
     {                                                       \
         v16 sum_ = v16_zero();                              \

@@ -17,11 +17,13 @@
  * Q_MERGE(at, v, first, row, col, k0): where HAL_WIDE, adds the 16 sums v of a
  * row to cs[at]..., or sets them if `first`.
  *
- * Q_TERM(f, row, col, k0): elsewhere, what one sum becomes, a Q_SUM.
+ * Q_TERM(f): elsewhere, what one sum becomes, a Q_SUM; Q_OF_COLS(col, k0) and
+ * Q_OF_ROW(row, k0) before it, where it needs them, declare what 16 columns and
+ * what a row have in common.
  *
  * Q_PUT(at, sum, row, col): stores y[at].
  *
- * row and col may lie past the end in Q_MERGE and Q_TERM, where nothing of it
+ * row and col may lie past the end in Q_MERGE and Q_OF_*, where nothing of it
  * is kept.  16 columns from a multiple of 16 have one k0 and one scale.
  *
  * An instance that defines GROUPED multiplies the rows of each expert by its
@@ -36,6 +38,10 @@
 
 #ifndef Q_MORE
 #define Q_MORE
+#endif
+#ifndef Q_OF_COLS
+#define Q_OF_COLS(col, k0)
+#define Q_OF_ROW(row, k0)
 #endif
 #define PARAMS                                                  \
     Q_Y, Q_XS, Q_WS, IN(f32, bias), ARG(uint, m), ARG(uint, n), \
@@ -227,12 +233,13 @@ KERNEL(NAME, PARAMS, LOCAL(float, as, BK *BM), LOCAL(float, bs, BK *BN),
                     }
                     if ((k0 + BK) % Q_SPLIT == 0 || k0 + BK >= depth) {
                         idx block = k0 / Q_SPLIT * Q_SPLIT;
+                        Q_OF_COLS(col0 + c0, block)
                         UNROLL for (int r = 0; r < TM; r++)
                         {
+                            Q_OF_ROW(Q_FROM(r0 + r), block)
                             UNROLL for (int j = 0; j < 16; j++)
                                 MY(tot)[r * 16 + j] +=
-                                Q_TERM(v16_get(MY(acc)[r], j), Q_FROM(r0 + r),
-                                       col0 + c0, block);
+                                Q_TERM(v16_get(MY(acc)[r], j));
                             MY(acc)[r] = v16_zero();
                         }
                     }

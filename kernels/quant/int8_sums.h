@@ -113,8 +113,8 @@ FN(int) int8_dot(const hal_T_i8 *x, const hal_T_i8 *w, idx n)
 #endif
 
 /* gemm.h */
-#define Q_SPLIT                 256
-#define Q_TERM(f, row, col, k0) INT(f)
+#define Q_SPLIT   256
+#define Q_TERM(f) INT(f)
 #if defined(HAL_CPU)
 #define Q_MERGE(at, v, first, row, col, k0)                       \
     HAL_V                                                         \
