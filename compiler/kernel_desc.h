@@ -58,6 +58,9 @@ enum hal_target {
 #define HAL_CAP_INT64        (1ull << 6)
 #define HAL_CAP_SUBGROUP     (1ull << 7) /* subgroup arithmetic */
 #define HAL_CAP_ATOMICS      (1ull << 8) /* 32-bit integer atomics on buffers */
+#define HAL_CAP_LARGE_LOCAL \
+    (1ull << 9) /* LOCAL memory of HAL_LARGE_LOCAL_BYTES and more */
+#define HAL_LARGE_LOCAL_BYTES (256u << 10)
 /* CPU instruction sets */
 #define HAL_CAP_X86_64    (1ull << 16)
 #define HAL_CAP_X86_64_V3 (1ull << 17) /* AVX2, FMA, F16C, BMI */

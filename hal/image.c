@@ -28,6 +28,7 @@ static const struct {
     { HAL_CAP_INT64, "int64" },
     { HAL_CAP_SUBGROUP, "subgroups" },
     { HAL_CAP_ATOMICS, "atomics" },
+    { HAL_CAP_LARGE_LOCAL, "256 KiB of local memory" },
     { HAL_CAP_X86_64, "x86-64" },
     { HAL_CAP_X86_64_V3, "x86-64-v3" },
     { HAL_CAP_X86_64_V4, "x86-64-v4" },

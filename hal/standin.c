@@ -215,6 +215,8 @@ void hal__profile_apply(const struct hal_profile *profile,
     cap_u64(&p->maxAllocBytes, profile->max_alloc);
     cap_u64(&p->maxAllocBytes, p->totalGlobalMem);
     cap_u64(&p->sharedMemPerBlock, profile->shared_per_block);
+    if (p->sharedMemPerBlock < HAL_LARGE_LOCAL_BYTES)
+        info->caps &= ~(uint64_t)HAL_CAP_LARGE_LOCAL;
     cap_u64(&p->memPitch, profile->pitch);
     cap_u32(&p->maxThreadsPerBlock, profile->threads_per_block);
     for (i = 0; i < 3; i++) {

@@ -132,6 +132,8 @@ static void fill_limits(struct opencl_dev *dev)
         p->maxAllocBytes = p->totalGlobalMem;
     dev->total_bytes = p->totalGlobalMem;
     p->sharedMemPerBlock = get(id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof(cl_ulong));
+    if (p->sharedMemPerBlock >= HAL_LARGE_LOCAL_BYTES)
+        dev->hal.info.caps |= HAL_CAP_LARGE_LOCAL;
 
     if (align < 64 || (align & (align - 1)))
         align = 64;

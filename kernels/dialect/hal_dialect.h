@@ -34,7 +34,7 @@
  *     ARG(type, n)            scalar: float, int or uint
  *     LOCAL(type, n, count)   memory of the group: float, int or uint; for
  *         LDL16 and STL16 let count be a multiple of 16.  Keep the sum of all
- *         below 28 KiB for devices that have no more
+ *         below 28 KiB for devices that have no more (256 KiB: HAL_LARGE)
  *     PRIV(type, n, count)    memory of each thread that outlives SYNC, named
  *         MY(n)[j] inside EACH(t), the index called t: float, int, uint or v16
  *

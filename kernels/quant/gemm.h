@@ -65,7 +65,12 @@
 #define NV 1
 #define MB 128
 #define NB 128
-#else /* OpenCL: 26 KiB of LOCAL memory in all */
+#elif defined(HAL_LARGE) /* OpenCL: 132 KiB of LOCAL memory in all */
+#define MR 12
+#define NV 2
+#define MB 96
+#define NB 96
+#else /* 26 KiB */
 #define MR 8
 #define NV 2
 #define MB 16

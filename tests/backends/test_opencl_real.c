@@ -31,6 +31,8 @@ static void props(void **state)
     assert_true(p->memAlign >= 64 && !(p->memAlign & (p->memAlign - 1)));
     assert_true(p->maxAllocBytes && p->maxAllocBytes <= p->totalGlobalMem);
     assert_true(p->sharedMemPerBlock >= 16384);
+    assert_int_equal(!!(r.dev->info.caps & HAL_CAP_LARGE_LOCAL),
+                     p->sharedMemPerBlock >= HAL_LARGE_LOCAL_BYTES);
     assert_true(p->maxThreadsPerBlock >= 1 && p->maxThreadsDim[0] >= 1);
     assert_true(p->maxGridSize[0] >= 65535 && p->maxGridSize[2] >= 1);
     assert_true(p->warpSize >= 1 && p->multiProcessorCount >= 1);

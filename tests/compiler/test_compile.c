@@ -139,6 +139,10 @@ static void test_choice(void **state)
 {
     static const struct compile_target small = { HAL_TARGET_OPENCL,
                                                  HAL_CAP_SMALL_GROUPS, 0, 0 },
+                                       large = { HAL_TARGET_OPENCL,
+                                                 HAL_CAP_SMALL_GROUPS |
+                                                     HAL_CAP_LARGE_LOCAL,
+                                                 0, 0 },
                                        big = { HAL_TARGET_OPENCL, 0, 0, 0 },
                                        tiny = { HAL_TARGET_OPENCL, 0, 12, 0 },
                                        none = { HAL_TARGET_VULKAN, 0, 0, 0 };
@@ -150,6 +154,10 @@ static void test_choice(void **state)
     assert_int_equal(compile(source, &small, 1, &bin), COMPILE_OK);
     assert_int_equal(bin.kernels[0].n_images, 1);
     assert_string_equal(bin.kernels[0].images[0].variant, "opencl.small");
+    halbin_close(&bin);
+    assert_int_equal(compile(source, &large, 1, &bin), COMPILE_OK);
+    assert_int_equal(bin.kernels[0].n_images, 1);
+    assert_string_equal(bin.kernels[0].images[0].variant, "opencl.large");
     halbin_close(&bin);
     assert_int_equal(compile(source, &big, 1, &bin), COMPILE_OK);
     assert_int_equal(bin.kernels[0].n_images, 1);
@@ -199,11 +207,13 @@ static void test_skip(void **state)
                                   "variant of the targets asked for is left "
                                   "out by a #pragma hal skip");
     snprintf(text, sizeof text, "\n#pragma hal skip nonsense\n%s", source);
-    expect_error(text, "t.k:2: #pragma hal skip nonsense: there is no such "
-                       "variant; there are cpu cpu.base cpu.v3 cpu.v4 "
-                       "cpu.aarch64 cpu.other opencl opencl.small vulkan "
-                       "vulkan.packed vulkan.bda vulkan.ssbo cuda ptx "
-                       "ptx.sm70 ptx.sm80 ptx.sm90a");
+    expect_error(
+        text,
+        "t.k:2: #pragma hal skip nonsense: there is no such "
+        "variant; there are cpu cpu.base cpu.v3 cpu.v4 "
+        "cpu.aarch64 cpu.other opencl opencl.small "
+        "opencl.large vulkan vulkan.packed vulkan.bda vulkan.ssbo cuda ptx "
+        "ptx.sm70 ptx.sm80 ptx.sm90a");
     snprintf(text, sizeof text, "#if 0\n#pragma hal skip vulkan.\n#endif\n%s",
              source);
     expect_error(text, "t.k:2: #pragma hal skip vulkan.: there is no such");

@@ -57,6 +57,38 @@ static void reads(void **state)
     hal__profile_free(p);
 }
 
+/* What a device can do follows from the limits that it has left. */
+static void limits_take_abilities(void **state)
+{
+    static const struct {
+        const char *line;
+        uint64_t shared, caps;
+    } rows[] = {
+        { "", 1 << 20, HAL_CAP_LARGE_LOCAL | HAL_CAP_FP64 },
+        { "shared_per_block = 256 KiB ; s doc\n", 256 << 10,
+          HAL_CAP_LARGE_LOCAL | HAL_CAP_FP64 },
+        { "shared_per_block = 192 KiB ; s doc\n", 192 << 10, HAL_CAP_FP64 },
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct hal_dev_info info = { .caps =
+                                         HAL_CAP_LARGE_LOCAL | HAL_CAP_FP64 };
+        struct hal_message msg = { "" };
+        struct hal_profile *p;
+        char text[200];
+
+        info.prop.sharedMemPerBlock = 1 << 20;
+        snprintf(text, sizeof text, FULL "%s", rows[i].line);
+        p = parse(text, &msg);
+        assert_non_null(p);
+        hal__profile_apply(p, &info);
+        assert_true(info.prop.sharedMemPerBlock == rows[i].shared);
+        assert_true(info.caps == rows[i].caps);
+        hal__profile_free(p);
+    }
+}
+
 static void refuses(void **state)
 {
     static const struct {
@@ -212,9 +244,9 @@ static void nvidia(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads),  cmocka_unit_test(refuses),
-        cmocka_unit_test(bounds), cmocka_unit_test(built_in),
-        cmocka_unit_test(nvidia),
+        cmocka_unit_test(reads),    cmocka_unit_test(limits_take_abilities),
+        cmocka_unit_test(refuses),  cmocka_unit_test(bounds),
+        cmocka_unit_test(built_in), cmocka_unit_test(nvidia),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
