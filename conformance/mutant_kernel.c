@@ -233,6 +233,7 @@ halError_t conf_mutant_kernel(const struct conf_mutant *m,
 {
     const struct hal_kernel_desc *mine;
     const struct hal_image *image;
+    uint32_t of = 0; /* of `images`: what the mutant's stands for */
     halError_t st;
 
     if (strncmp(desc->name, m->kernel, strlen(m->kernel)))
@@ -251,7 +252,10 @@ halError_t conf_mutant_kernel(const struct conf_mutant *m,
     if (!mine && m->needs_groups) /* a kernel that stands in for it */
         return below->kernel_create(dev, desc, images, n_images, out_kernel,
                                     out_info);
+    /* Compiled as text: of an image in the device's own code there is none. */
     image = mine ? same_variant(mine, images[0]) : NULL;
+    while (mine && !image && of + 1 < n_images)
+        image = same_variant(mine, images[++of]);
     if (!image || mine->n_params != desc->n_params)
         return hal_fail(halErrorKernelBuild,
                         CONF_MUTANT_BROKEN ": no %s of %s among its kernels",
@@ -260,5 +264,6 @@ halError_t conf_mutant_kernel(const struct conf_mutant *m,
     if (st != halSuccess)
         return hal_fail(st, CONF_MUTANT_BROKEN ": the driver: %.400s",
                         halGetErrorDetail());
+    out_info->image = of;
     return halSuccess;
 }
