@@ -371,6 +371,11 @@ static halError_t kernel_create(struct hal_dev *dev,
     else
         st = below.kernel_create(dev, desc, images, n_images, &k->impl,
                                  out_info);
+    if (st != halSuccess && is(BACKEND_ERROR_SWALLOWED)) {
+        k->impl = NULL; /* a kernel that there is not */
+        *out_info = (struct hal_kernel_info){ 0 };
+        st = halSuccess;
+    }
     if (st != halSuccess) {
         free(k);
         return st;
@@ -396,7 +401,8 @@ static void kernel_destroy(struct hal_dev *dev, void *kernel)
 
     if (is(BACKEND_MODULE_STALE))
         return; /* that is what makes it stale */
-    below.kernel_destroy(dev, k->impl);
+    if (k->impl)
+        below.kernel_destroy(dev, k->impl);
     free(k);
 }
 
@@ -451,7 +457,7 @@ static halError_t launch(struct hal_dev *dev, void *stream, void *kernel,
     int d = 2;
 
     let_go(dev);
-    if (is(BACKEND_LAUNCH_LOST))
+    if (is(BACKEND_LAUNCH_LOST) || !k->impl)
         return halSuccess;
     if (is(BACKEND_DEVICE_LOST))
         return hal_fail(halErrorDeviceLost, "planted: the device is lost");

@@ -344,6 +344,42 @@ static void data_other_target(struct conf *c)
 }
 
 /* The caller's bytes may go as soon as the call returns. */
+/* A sound module whose code no driver takes, for any device: the error must
+ * come out, and the device must go on. */
+static void data_no_code(struct conf *c)
+{
+    static const char text[] = "this is no code; nobody can run it\n";
+    struct hal_image images[HAL_TARGET_COUNT];
+    struct hal_kernel_desc kernel = { .name = "conf_no_code",
+                                      .n_images = HAL_TARGET_COUNT,
+                                      .images = images };
+    struct hal_message msg = { "" };
+    halModule_t m = NULL;
+    halFunction_t f = NULL;
+    void *bytes = NULL;
+    size_t n = 0;
+    halError_t st;
+
+    for (uint8_t i = 0; i < HAL_TARGET_COUNT; i++)
+        images[i] = (struct hal_image){ .target = i,
+                                        .group = 1,
+                                        .blob = text,
+                                        .blob_bytes = sizeof text,
+                                        .variant = "no.code" };
+    conf_check(c, halbin_write(&kernel, 1, &bytes, &n, &msg) == HALBIN_OK,
+               "halbin_write: %s", msg.text);
+    st = halModuleLoadData(&m, bytes, n);
+    if (st == halSuccess)
+        st = halModuleGetFunction(&f, m, "conf_no_code");
+    conf_check(c, st != halSuccess, "code that nobody can run was taken");
+    conf_check(c, strlen(halGetErrorDetail()) > 10, "without a word: %s",
+               halGetErrorName(st));
+    free(bytes);
+    if (m)
+        CONF_OK(c, halModuleUnload(m));
+    CONF_OK(c, halDeviceSynchronize());
+}
+
 static void data_is_copied(struct conf *c)
 {
     size_t n = stock_size();
@@ -496,6 +532,7 @@ static const struct conf_case cases[] = {
     { "api.module.data.garbage", data_garbage, .levels = CORE },
     { "api.module.data.future", data_future, .levels = CORE },
     { "api.module.data.other_target", data_other_target, .levels = CORE },
+    { "api.module.data.no_code", data_no_code, .levels = CORE },
     { "api.module.data.is_copied", data_is_copied, .levels = CORE },
     { "api.module.load_file", load_file, .levels = CORE },
     { "api.module.function.attributes", func_attributes, .levels = CORE },
