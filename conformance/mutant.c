@@ -4,6 +4,8 @@
  */
 #include "conformance/mutant.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,33 +67,41 @@ const struct conf_mutant *conf_mutant_find(const char *name)
     return NULL;
 }
 
+static int is_of_backend(const char *device, const char *backend)
+{
+    size_t n = strlen(backend);
+
+    return !strncmp(device, backend, n) && device[n] == ':';
+}
+
 /* Loading a driver takes longer than a small case: where HALCYON_DEVICES names
  * devices of built-in backends alone, the others' drivers are not looked for.
  */
 static void leave_drivers(void)
 {
-    static const char *const drivers[][2] = {
-        { "cpu:", NULL },
-        { "opencl:", "HALCYON_OPENCL_LIB" },
-        { "vulkan:", "HALCYON_VULKAN_LIB" },
-        { "cuda:", "HALCYON_CUDA_LIB" },
-    };
-    enum { N = sizeof drivers / sizeof *drivers };
     const char *names = getenv("HALCYON_DEVICES");
-    int is_named[N] = { 0 };
+    unsigned is_named = 0; /* a bit for each built-in backend */
 
     for (size_t i; names && *names; names += strspn(names, ",")) {
-        for (i = 0; i < N; i++)
-            if (!strncmp(names, drivers[i][0], strlen(drivers[i][0])))
+        for (i = 0; hal_builtin_backends[i]; i++)
+            if (is_of_backend(names, hal_builtin_backends[i]->name))
                 break;
-        if (i == N)
+        if (!hal_builtin_backends[i])
             return; /* a stand-in, or of a plug-in: it may stand on any */
-        is_named[i] = 1;
+        is_named |= 1u << i;
         names += strcspn(names, ",");
     }
-    for (size_t i = 0; i < N && names; i++)
-        if (!is_named[i] && drivers[i][1])
-            setenv(drivers[i][1], "/dev/null", 1);
+    for (size_t i = 0; names && hal_builtin_backends[i]; i++) {
+        const char *backend = hal_builtin_backends[i]->name;
+        char variable[64];
+
+        if (is_named & 1u << i)
+            continue;
+        (void)snprintf(variable, sizeof variable, "HALCYON_%.40s_LIB", backend);
+        for (char *c = variable; *c; c++)
+            *c = (char)toupper((unsigned char)*c);
+        setenv(variable, "/dev/null", 1);
+    }
 }
 
 void conf_mutant_plant(const struct conf_mutant *m)
