@@ -4,7 +4,8 @@
  * and demands that the cases which are named for it see it, on every device.
  *
  * Invariant: a mutant counts as caught only by a bad verdict of a case that it
- * names and that passes without it.  What could not be planted is no catch.
+ * names and that passes without it.  What could not be planted is no catch,
+ * what ran out of time stands apart, and what shows nowhere is no proof.
  */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -22,10 +23,20 @@
 #define PATIENCE_COMPILE 2.0
 #define CASES_MAX        8
 
-enum outcome { CAUGHT, LIVED, EQUAL, UNSUPPORTED, BROKEN, N_OUTCOMES };
+/* TIMED_OUT: a broken backend that was seen by the limit alone. */
+enum outcome {
+    CAUGHT,
+    TIMED_OUT,
+    LIVED,
+    EQUAL,
+    UNSUPPORTED,
+    BROKEN,
+    N_OUTCOMES
+};
 
-static const char *const outcome_names[] = { "caught", "lived", "equal",
-                                             "unsupported", "broken" };
+static const char *const outcome_names[] = {
+    "caught", "timeout", "lived", "equal", "unsupported", "broken",
+};
 _Static_assert(sizeof outcome_names / sizeof *outcome_names == N_OUTCOMES,
                "a name for each outcome");
 
@@ -131,6 +142,11 @@ int conf_selftest_cases(struct conf_run *run)
 /* ---- one mutant on one device ---------------------------------------------
  */
 
+static int is_catch(enum outcome outcome)
+{
+    return outcome == CAUGHT || outcome == TIMED_OUT;
+}
+
 static int has(const struct conf_result *r, const char *words)
 {
     return r->message && strstr(r->message, words);
@@ -172,11 +188,13 @@ static void judge(struct finding *f, const struct conf_run *run,
         else if (r->verdict == CONF_TIMEOUT &&
                  f->mutant->kind == CONF_MUTANT_KERNEL)
             outcome = BROKEN; /* a compiler's time is no catch */
+        else if (r->verdict == CONF_TIMEOUT && !runner)
+            outcome = TIMED_OUT;
         if (f->outcome == CAUGHT)
             continue;
         f->outcome = outcome;
-        f->by = outcome == CAUGHT ? cases[k]->name : "";
-        f->verdict = outcome == CAUGHT ? conf_verdict_name(r->verdict) : "";
+        f->by = is_catch(outcome) ? cases[k]->name : "";
+        f->verdict = is_catch(outcome) ? conf_verdict_name(r->verdict) : "";
         snprintf(f->message, sizeof f->message, "%.500s",
                  r->message ? r->message : "");
     }
@@ -187,9 +205,10 @@ static void judge(struct finding *f, const struct conf_run *run,
 
 static void say(struct selftest *s, const struct finding *f)
 {
-    int bad = f->outcome == LIVED || f->outcome == BROKEN;
+    int loud =
+        f->outcome == LIVED || f->outcome == BROKEN || f->outcome == TIMED_OUT;
 
-    if (!bad && s->all->set->quiet)
+    if (!loud && s->all->set->quiet)
         return;
     fprintf(s->out, "%-11s %-34s %-12s %s%s%s%s\n", outcome_names[f->outcome],
             f->mutant->name, f->device, f->by, *f->by ? " (" : "", f->verdict,
@@ -457,6 +476,19 @@ static int run_pool(struct selftest *s, struct conf_settings *set)
 
 /* ---- the report ---------------------------------------------------------- */
 
+/* On no device of the run is the mutant other than the original: nothing has
+ * shown that it would be seen. */
+static int is_unproven(const struct selftest *s, size_t k)
+{
+    size_t n = (size_t)s->all->n_targets;
+
+    for (size_t i = k * n; i < (k + 1) * n; i++)
+        if (i >= s->n || (s->findings[i].outcome != EQUAL &&
+                          s->findings[i].outcome != UNSUPPORTED))
+            return 0;
+    return 1;
+}
+
 static cJSON *finding_json(const struct finding *f)
 {
     cJSON *o = cJSON_CreateObject();
@@ -494,6 +526,10 @@ static char *report(const struct selftest *s, int status)
             cJSON_AddNumberToObject(o, outcome_names[k],
                                     s->counts[i * N_OUTCOMES + k]);
     }
+    list = cJSON_AddArrayToObject(root, "unproven");
+    for (size_t k = 0; k < s->n_chosen; k++)
+        if (is_unproven(s, k))
+            cJSON_AddItemToArray(list, cJSON_CreateString(s->chosen[k]->name));
     list = cJSON_AddArrayToObject(root, "mutants");
     for (size_t i = 0; i < s->n; i++)
         cJSON_AddItemToArray(list, finding_json(&s->findings[i]));
@@ -502,7 +538,7 @@ static char *report(const struct selftest *s, int status)
 
 static int summary(const struct selftest *s)
 {
-    unsigned lived = 0, caught = 0;
+    unsigned lived = 0, caught = 0, timed_out = 0, unproven = 0;
     int status = CONF_EXIT_OK;
 
     fprintf(s->out, "\n%-14s", "device");
@@ -518,9 +554,17 @@ static int summary(const struct selftest *s)
         fputc('\n', s->out);
         lived += c[LIVED] + c[BROKEN];
         caught += c[CAUGHT];
+        timed_out += c[TIMED_OUT];
         /* A device on which nothing was caught has proved nothing. */
         if (!c[CAUGHT])
             status = CONF_EXIT_NOT;
+    }
+    for (size_t k = 0; k < s->n_chosen; k++) {
+        if (!is_unproven(s, k))
+            continue;
+        unproven++;
+        fprintf(s->out, "unproven    %s: on no device of this run\n",
+                s->chosen[k]->name);
     }
     if (lived || s->bad_control)
         status = CONF_EXIT_NOT;
@@ -529,13 +573,18 @@ static int summary(const struct selftest *s)
     if (s->bad_control)
         fprintf(s->out, "%d cases are bad without any mutant\n",
                 s->bad_control);
-    fprintf(s->out,
-            "%s: %zu mutants on %d device%s, %u caught, %u lived, %.1f s\n",
-            status == CONF_EXIT_OK    ? "every planted fault is caught"
-            : status == CONF_EXIT_NOT ? "THE SELF-TEST FAILS"
-                                      : "INCOMPLETE",
-            s->n_chosen, s->all->n_targets, s->all->n_targets == 1 ? "" : "s",
-            caught, lived, (conf_now_ms() - s->pool.start_ms) / 1e3);
+    fprintf(
+        s->out,
+        "%s: %zu mutants on %d device%s, %u caught, %u by their time alone, "
+        "%u lived, %u unproven, %.1f s\n",
+        status == CONF_EXIT_OK
+            ? unproven ? "every planted fault that shows here is caught"
+                       : "every planted fault is caught"
+        : status == CONF_EXIT_NOT ? "THE SELF-TEST FAILS"
+                                  : "INCOMPLETE",
+        s->n_chosen, s->all->n_targets, s->all->n_targets == 1 ? "" : "s",
+        caught, timed_out, lived, unproven,
+        (conf_now_ms() - s->pool.start_ms) / 1e3);
     return status;
 }
 

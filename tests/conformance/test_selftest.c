@@ -7,7 +7,8 @@
 
 #include <sys/wait.h>
 
-#include "conformance/mutant.h"
+#include "conformance/conf.h"
+#include "conformance/mutant_backend.h"
 
 struct hal_text_file {
     const char *name, *text;
@@ -63,8 +64,49 @@ static const struct conf_mutant planted[] = {
       .kernel = "add_f32",
       .keep = "T=f32",
       .edits = { { "vec_add(VLD", "vec_sub(VLD" } } },
+    { .kind = CONF_MUTANT_BACKEND,
+      .name = "test.slow",
+      .what = "what its case can only wait for",
+      .cases = "selftest.polls",
+      .fault = BACKEND_QUERY_NEVER_DONE },
+    { .kind = CONF_MUTANT_BACKEND,
+      .name = "test.slow_and_seen",
+      .what = "what one case waits for and the other sees",
+      .cases = "selftest.polls api.stream.create_destroy",
+      .fault = BACKEND_QUERY_NEVER_DONE },
+    { .kind = CONF_MUTANT_BACKEND,
+      .name = "test.unshown",
+      .what = "a fault that no device can show",
+      .cases = "selftest.lacks",
+      .fault = BACKEND_FILL_LOST },
     { 0 },
 };
+
+/* ---- cases of this program alone ----------------------------------------- */
+
+static void polls(struct conf *c)
+{
+    CONF_TRUE(c, 1);
+    while (halStreamQuery(NULL) != halSuccess)
+        usleep(1000);
+}
+
+static void lacks(struct conf *c)
+{
+    conf_end(c, CONF_UNSUPPORTED, "no device has it");
+}
+
+static const struct conf_case cases[] = {
+    { "selftest.polls", polls, .levels = "core", .limit_s = 1 },
+    { "selftest.lacks", lacks, .levels = "core" },
+    { 0 },
+};
+
+static void family(struct conf_list *list, const struct conf_options *options)
+{
+    (void)options;
+    conf_list_add_table(list, cases);
+}
 
 static void every_edit_is_found(void **state)
 {
@@ -269,6 +311,47 @@ static void what_cannot_be_planted_fails(void **state)
          CONF_EXIT_UNRUN, "chooses none of the mutants");
 }
 
+/* Whoever waits for a broken backend sees it at the limit, as it would see a
+ * slow machine: that stands apart, and proves nothing by itself. */
+static void time_stands_apart(void **state)
+{
+    cJSON *json;
+
+    (void)state;
+    must(CONFORM("--self-test", "--device", "cpu:0", "--quiet", "--mutant",
+                 "test.slow", "--json", in_dir("t.json")),
+         CONF_EXIT_NOT, "timeout     test.slow ");
+    json = read_json(in_dir("t.json"));
+    assert_string_equal(
+        string_of(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "mutants"), 0),
+                  "outcome"),
+        "timeout");
+    cJSON_Delete(json);
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant", "test.slow*"),
+         CONF_EXIT_OK, "1 caught, 1 by their time alone, 0 lived");
+}
+
+/* A fault that no device of the run can show is no proof. */
+static void what_shows_nowhere_is_no_proof(void **state)
+{
+    const cJSON *list;
+    cJSON *json;
+
+    (void)state;
+    must(
+        CONFORM("--self-test", "--device", "cpu:0", "--mutant", "test.unshown"),
+        CONF_EXIT_NOT, "unproven    test.unshown");
+    must(CONFORM("--self-test", "--device", "cpu:0", "--mutant",
+                 "test.[su][ln]*[dn]", "--json", in_dir("u.json")),
+         CONF_EXIT_OK, "every planted fault that shows here is caught: 2 ");
+    json = read_json(in_dir("u.json"));
+    list = cJSON_GetObjectItem(json, "unproven");
+    assert_int_equal(cJSON_GetArraySize(list), 1);
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(list, 0)),
+                        "test.unshown");
+    cJSON_Delete(json);
+}
+
 static void usage(void **state)
 {
     (void)state;
@@ -325,12 +408,15 @@ int main(int argc, char **argv)
         cmocka_unit_test(other_drivers_stay_away),
         cmocka_unit_test(a_living_mutant_fails),
         cmocka_unit_test(what_cannot_be_planted_fails),
+        cmocka_unit_test(time_stands_apart),
+        cmocka_unit_test(what_shows_nowhere_is_no_proof),
         cmocka_unit_test(usage),
         cmocka_unit_test(a_mutant_in_a_plain_run),
     };
 
     if (argc > 1 && !strcmp(argv[1], "conform")) {
         conf_extra_mutants = planted;
+        conf_extra_family = family;
         return conf_command(argc - 1, argv + 1);
     }
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
