@@ -260,6 +260,21 @@ step_conform() {
     conform "$B/halcyon" $(golden)
 }
 
+# planted ARGS...: a self-test that must catch what it plants.
+planted() {
+    local json rc caught
+    json=$(mktemp "$LOGS/planted.XXXXXX")
+    "$B/halcyon" conform --self-test --quiet --json "$json" "$@" </dev/null
+    rc=$?
+    caught=$(grep -cE '"outcome":[[:space:]]*"caught"' "$json")
+    rm -f "$json"
+    if [ "$rc" != 0 ] || [ "$caught" = 0 ]; then
+        echo "FAILED: the self-test $* (exit $rc)"
+        count 0 1 0
+    fi
+    count "$caught" 0 0
+}
+
 # What NVIDIA's devices get, proven without one: the unit tests, and conformance
 # on a fake driver, whose kernels are their CUDA text on the CPU, threads forward
 # and reversed, so that a missing barrier shows.  Each kernel is a library of its
@@ -291,6 +306,8 @@ step_cuda() {
     # Without PTX: NVRTC gets the text.
     HALCYON_VARIANT=cuda conform "$B/halcyon" --device cuda:0 \
         --case 'kernel.*.primes'
+    planted --device cuda:0 --mutant '[br]*'
+    planted --device cuda:0 --mutant 'kernel.[a-e]*'
     unset HALCYON_CUDA_LIB HALCYON_NVRTC_LIB GLIBC_TUNABLES
 }
 
