@@ -141,10 +141,8 @@ static halError_t run_native(struct ops_call *call, const struct product *p,
 
 /* Puts kernels/tuned/'s kernel in the place of the one that was found. */
 static halError_t choose_tuned(struct ops_call *call, const char *op,
-                               const struct product *p,
-                               const struct halFuncAttributes *attr)
+                               const struct product *p)
 {
-    int device = 0, major = 0;
     halError_t st;
 
     if (p->in != halBF16)
@@ -152,25 +150,13 @@ static halError_t choose_tuned(struct ops_call *call, const char *op,
                         "gemm:tuned is asked for, and it multiplies bf16, not "
                         "%s",
                         ops_dtype_label(p->in));
-    if (strncmp(attr->variant, "ptx.", 4) != 0 &&
-        strcmp(attr->variant, "cuda") != 0)
-        return ops_fail(op, halErrorNotSupported,
-                        "gemm:tuned is asked for, and only NVIDIA's devices "
-                        "have a tuned kernel");
-    st = halGetDevice(&device);
-    if (st == halSuccess)
-        st = halDeviceGetAttribute(&major, halDevAttrComputeCapabilityMajor,
-                                   device);
-    if (st != halSuccess)
-        return ops_result(op, st);
-    if (major < 8)
-        return ops_fail(op, halErrorNotSupported,
-                        "gemm:tuned is asked for; it wants compute capability "
-                        "8.0, and this device has %d",
-                        major);
-    return ops_find(
-        call, op, p->m <= GEMV_ROWS_GPU ? "gemv_wide_%s_%s" : "gemm_mma_%s_%s",
-        ops_dtype_name(p->in), ops_dtype_name(p->out));
+    st = ops_tuned_here(call, "gemm:tuned");
+    return st != halSuccess
+               ? st
+               : ops_find(call, op,
+                          p->m <= GEMV_ROWS_GPU ? "gemv_wide_%s_%s"
+                                                : "gemm_mma_%s_%s",
+                          ops_dtype_name(p->in), ops_dtype_name(p->out));
 }
 
 static halError_t run_tuned(struct ops_call *call, const struct product *p,
@@ -195,15 +181,15 @@ static halError_t choose_way(struct ops_call *call, const char *op,
                              struct ops_native *native)
 {
     struct halFuncAttributes attr;
-    halError_t st = ops_way_wanted(op, way);
+    halError_t st = ops_way_wanted(op, OPS_GEMM, way);
 
     if (st != halSuccess || *way == OPS_PORTABLE)
         return st;
+    if (*way == OPS_TUNED)
+        return choose_tuned(call, op, p);
     st = halFuncGetAttributes(&attr, call->function);
     if (st != halSuccess)
         return ops_result(op, st);
-    if (*way == OPS_TUNED)
-        return choose_tuned(call, op, p, &attr);
     if (strncmp(attr.variant, "cpu.", 4) != 0)
         return ops_fail(op, halErrorNotSupported,
                         "gemm:native is asked for, and only CPU devices have "

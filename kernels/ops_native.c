@@ -231,33 +231,74 @@ halError_t ops_native_find(const char *op, halDtype in,
 /* An enum ops_way, or */
 enum { UNREADABLE = OPS_TUNED + 1, UNSELECTED };
 
-#define WAYS "gemm:portable, gemm:native or gemm:tuned"
+#define WAYS                                              \
+    "gemm:portable, gemm:native or gemm:tuned, nor "      \
+    "rmsnorm:portable or rmsnorm:tuned, nor two of them " \
+    "with a comma between"
 
-static _Atomic int selected = UNSELECTED; /* by halopSelect() */
-static int environment;
+static const struct {
+    const char *name;
+    enum ops_choice what;
+    enum ops_way way;
+} ways[] = {
+    { "gemm:portable", OPS_GEMM, OPS_PORTABLE },
+    { "gemm:native", OPS_GEMM, OPS_NATIVE },
+    { "gemm:tuned", OPS_GEMM, OPS_TUNED },
+    { "rmsnorm:portable", OPS_RMSNORM, OPS_PORTABLE },
+    { "rmsnorm:tuned", OPS_RMSNORM, OPS_TUNED },
+};
+
+/* by halopSelect() */
+static _Atomic int selected[OPS_CHOICES] = { UNSELECTED, UNSELECTED };
+static int environment[OPS_CHOICES];
 static pthread_once_t environment_once = PTHREAD_ONCE_INIT;
 
-static int choice_of(const char *text)
+/* What one way of a list says into choice[]; 0: nothing that can be read. */
+static int read_way(const char *text, size_t length, int *choice)
 {
-    if (!text || !*text || strcmp(text, "gemm:portable") == 0)
-        return OPS_PORTABLE;
-    if (strcmp(text, "gemm:native") == 0)
-        return OPS_NATIVE;
-    return strcmp(text, "gemm:tuned") == 0 ? (int)OPS_TUNED : UNREADABLE;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (strlen(ways[i].name) == length &&
+            memcmp(ways[i].name, text, length) == 0) {
+            choice[ways[i].what] = (int)ways[i].way;
+            return 1;
+        }
+    return 0;
+}
+
+/* What text does not name stays `unnamed`; 0: it cannot be read. */
+static int read_ways(const char *text, int unnamed, int *choice)
+{
+    for (int i = 0; i < OPS_CHOICES; i++)
+        choice[i] = *text ? unnamed : OPS_PORTABLE;
+    while (*text) {
+        size_t length = strcspn(text, ",");
+
+        if (!read_way(text, length, choice))
+            return 0;
+        text += length;
+        if (*text == ',' && !*++text)
+            return 0;
+    }
+    return 1;
 }
 
 static void environment_read(void)
 {
-    environment = choice_of(getenv("HALCYON_KERNEL"));
+    const char *text = getenv("HALCYON_KERNEL");
+
+    if (!read_ways(text ? text : "", OPS_PORTABLE, environment))
+        for (int i = 0; i < OPS_CHOICES; i++)
+            environment[i] = UNREADABLE;
 }
 
-halError_t ops_way_wanted(const char *op, enum ops_way *out_way)
+halError_t ops_way_wanted(const char *op, enum ops_choice what,
+                          enum ops_way *out_way)
 {
-    int choice = atomic_load(&selected);
+    int choice = atomic_load(&selected[what]);
 
     if (choice == UNSELECTED) {
         pthread_once(&environment_once, environment_read);
-        choice = environment;
+        choice = environment[what];
     }
     if (choice == UNREADABLE)
         return ops_fail(op, halErrorInvalidValue,
@@ -268,11 +309,43 @@ halError_t ops_way_wanted(const char *op, enum ops_way *out_way)
 
 halError_t halopSelect(const char *choice)
 {
-    int c = choice ? choice_of(choice) : UNSELECTED;
+    int choices[OPS_CHOICES] = { UNSELECTED, UNSELECTED };
 
-    if (c == UNREADABLE)
+    if (choice && !read_ways(choice, UNSELECTED, choices))
         return ops_fail("halopSelect", halErrorInvalidValue,
-                        "choice \"%.40s\": want " WAYS, choice);
-    atomic_store(&selected, c);
+                        "choice \"%.40s\" is none of " WAYS, choice);
+    for (int i = 0; i < OPS_CHOICES; i++)
+        if (!choice || choices[i] != UNSELECTED)
+            atomic_store(&selected[i], choices[i]);
+    return halSuccess;
+}
+
+/* ---- where there are tuned kernels --------------------------------------- */
+
+halError_t ops_tuned_here(const struct ops_call *call, const char *way)
+{
+    struct halFuncAttributes attr;
+    int device = 0, major = 0;
+    halError_t st = halFuncGetAttributes(&attr, call->function);
+
+    if (st != halSuccess)
+        return ops_result(call->op, st);
+    if (strncmp(attr.variant, "ptx.", 4) != 0 &&
+        strcmp(attr.variant, "cuda") != 0)
+        return ops_fail(call->op, halErrorNotSupported,
+                        "%s is asked for, and only NVIDIA's devices have a "
+                        "tuned kernel",
+                        way);
+    st = halGetDevice(&device);
+    if (st == halSuccess)
+        st = halDeviceGetAttribute(&major, halDevAttrComputeCapabilityMajor,
+                                   device);
+    if (st != halSuccess)
+        return ops_result(call->op, st);
+    if (major < 8)
+        return ops_fail(call->op, halErrorNotSupported,
+                        "%s is asked for; it wants compute capability 8.0, and "
+                        "this device has %d",
+                        way, major);
     return halSuccess;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ops_rows.c - operators on the rows of a matrix, one group a row. */
-#include "kernels/ops_internal.h"
+#include "kernels/ops_native.h"
 
 #include <math.h>
 
@@ -13,12 +13,38 @@ static halError_t check_matrix(const char *op, halDtype dtype, int64_t rows,
     return st == halSuccess ? ops_check_sizes(op, sizes, 2) : st;
 }
 
+/* As rmsnorm_wide.k has them: rows of so many bytes at most are a warp's. */
+#define WIDE_WARP_BYTES 4096
+#define WIDE_WARPS      8 /* of a group */
+
+/* The kernel of a norm, and how many of its groups have work. */
+static halError_t find_norm(struct ops_call *call, const char *op,
+                            const char *kernel, halDtype dtype, int64_t rows,
+                            int64_t n, uint64_t *out_groups)
+{
+    enum ops_way way = OPS_PORTABLE;
+    halError_t st = ops_find(call, op, "%s_%s", kernel, ops_dtype_name(dtype));
+
+    *out_groups = (uint64_t)rows;
+    if (st == halSuccess)
+        st = ops_way_wanted(op, OPS_RMSNORM, &way);
+    if (st != halSuccess || way != OPS_TUNED)
+        return st;
+    st = ops_tuned_here(call, "rmsnorm:tuned");
+    if (st != halSuccess)
+        return st;
+    if (n <= WIDE_WARP_BYTES / (int64_t)ops_dtype_bytes(dtype))
+        *out_groups = ((uint64_t)rows + WIDE_WARPS - 1) / WIDE_WARPS;
+    return ops_find(call, op, "%s_wide_%s", kernel, ops_dtype_name(dtype));
+}
+
 static halError_t norm(const char *op, const char *kernel,
                        const struct ops_tensor *tensors, unsigned n_tensors,
                        halDtype dtype, int64_t rows, int64_t n, float eps,
                        halStream_t stream)
 {
     struct ops_call call;
+    uint64_t groups;
     halError_t st = check_matrix(op, dtype, rows, n);
 
     if (st == halSuccess && (!(eps >= 0.0f) || isinf(eps)))
@@ -27,14 +53,16 @@ static halError_t norm(const char *op, const char *kernel,
                       (double)eps);
     if (st != halSuccess || rows == 0 || n == 0)
         return st;
-    st = ops_begin(&call, op, tensors, n_tensors, "%s_%s", kernel,
-                   ops_dtype_name(dtype));
+    st = ops_check_tensors(op, tensors, n_tensors);
+    if (st == halSuccess)
+        st = find_norm(&call, op, kernel, dtype, rows, n, &groups);
     if (st != halSuccess)
         return st;
+    ops_tensors(&call, tensors, n_tensors);
     ops_u32(&call, rows);
     ops_u32(&call, n);
     ops_f32(&call, eps);
-    return ops_run(&call, (uint64_t)rows, 1, stream);
+    return ops_run(&call, groups, 1, stream);
 }
 
 halError_t halopRmsNorm(halDtype dtype, void *y, const void *x, const void *w,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rmsnorm.c - kernel.rmsnorm.* and kernel.add_rmsnorm.*. */
+/*
+ * rmsnorm.c - kernel.rmsnorm.* and kernel.add_rmsnorm.*, and by tuned kernels
+ * kernel.rmsnorm_tuned.* and kernel.add_rmsnorm_tuned.*.
+ */
 #include <math.h>
 
 #include "conformance/kernels/cases.h"
@@ -14,6 +17,7 @@ struct shape {
 struct param {
     halDtype dtype;
     struct shape s;
+    const char *way; /* for halopSelect(), or NULL */
 };
 
 static const struct shape shapes[] = {
@@ -38,11 +42,48 @@ static const struct shape shapes[] = {
     { "eps_large", 3, 50, 1, 0.5, 0 },
 };
 
+/* A warp's rows and a group's, of f32 and of 16 bits; the longest of either,
+ * one that a thread holds no part of, rows that are not aligned; more rows than
+ * a group has warps. */
+static const struct shape tuned_shapes[] = {
+    { "one", 1, 1, 1, 1e-6, 0 },
+    { "primes", 13, 101, 1, 1e-6, 0 },
+    { "n8", 9, 8, 1, 1e-6, 0 },
+    { "n264", 17, 264, 1, 1e-6, 0 },
+    { "n1024", 3, 1024, 1, 1e-6, 0 },
+    { "n1032", 3, 1032, 1, 1e-6, 0 },
+    { "n2048", 3, 2048, 1, 1e-6, 0 },
+    { "n2056", 3, 2056, 1, 1e-6, 0 },
+    { "n7168", 2, 7168, 1, 1e-6, 0 },
+    { "n8200", 2, 8200, 1, 1e-6, 0 },
+    { "n16384", 1, 16384, 1, 1e-6, 0 },
+    { "n16392", 1, 16392, 1, 1e-6, 0 },
+    { "misaligned", 5, 2064, 1, 1e-6, 1 },
+    { "eps_matters", 7, 48, 1e-3, 1e-5, 0 },
+};
+
 /* n squares added (half of their error survives the root), then a division, a
  * root, and the products. */
 static double terms(int64_t n)
 {
     return 12 + sqrt((double)n);
+}
+
+/* Makes the norms that follow go the case's way. */
+static void select_way(struct conf *c, const struct param *p)
+{
+    if (p->way)
+        CONF_OK(c, halopSelect(p->way));
+}
+
+/* What such a norm said; ends the case where there is no such way. */
+static void judge_way(struct conf *c, const struct param *p, halError_t st)
+{
+    if (p->way)
+        CONF_OK(c, halopSelect(NULL)); /* the process has other cases */
+    if (p->way && st == halErrorNotSupported)
+        conf_end(c, CONF_UNSUPPORTED, "%s", halGetErrorDetail());
+    CONF_OK(c, st);
 }
 
 static void run_rmsnorm(struct conf *c)
@@ -56,8 +97,10 @@ static void run_rmsnorm(struct conf *c)
     struct conf_bound bound = kx_bound(p->dtype, terms(s->n));
     double *want = kx_doubles(c, n);
 
-    CONF_OK(c, halopRmsNorm(p->dtype, y.buf.mem, x.buf.mem, w.buf.mem, s->rows,
-                            s->n, (float)s->eps, NULL));
+    select_way(c, p);
+    judge_way(c, p,
+              halopRmsNorm(p->dtype, y.buf.mem, x.buf.mem, w.buf.mem, s->rows,
+                           s->n, (float)s->eps, NULL));
     oracle_rmsnorm(want, x.val, w.val, s->rows, s->n, (float)s->eps);
     kx_expect(c, "y", &y, want, NULL, s->rows, s->n, &bound);
     kx_intact(c, &x);
@@ -77,9 +120,11 @@ static void run_add_rmsnorm(struct conf *c)
     struct conf_bound bound = kx_bound(p->dtype, terms(s->n));
     double *want = kx_doubles(c, n), *want_sum = kx_doubles(c, n);
 
-    CONF_OK(c, halopAddRmsNorm(p->dtype, y.buf.mem, sum.buf.mem, x.buf.mem,
-                               r.buf.mem, w.buf.mem, s->rows, s->n,
-                               (float)s->eps, NULL));
+    select_way(c, p);
+    judge_way(c, p,
+              halopAddRmsNorm(p->dtype, y.buf.mem, sum.buf.mem, x.buf.mem,
+                              r.buf.mem, w.buf.mem, s->rows, s->n,
+                              (float)s->eps, NULL));
     oracle_add_rmsnorm(p->dtype, want, want_sum, x.val, r.val, w.val, s->rows,
                        s->n, (float)s->eps);
     kx_expect_exact(c, "sum", &sum, want_sum);
@@ -120,30 +165,42 @@ static void run_extremes(struct conf *c)
     x = kx_input(c, p->dtype, val, ROWS * N, 0);
     w = kx_normal(c, p->dtype, N, 1, 0);
     y = kx_output(c, p->dtype, ROWS * N, 0);
-    CONF_OK(c, halopRmsNorm(p->dtype, y.buf.mem, x.buf.mem, w.buf.mem, ROWS, N,
-                            1e-6f, NULL));
+    select_way(c, p);
+    judge_way(c, p,
+              halopRmsNorm(p->dtype, y.buf.mem, x.buf.mem, w.buf.mem, ROWS, N,
+                           1e-6f, NULL));
     oracle_rmsnorm(want, x.val, w.val, ROWS, N, 1e-6f);
     kx_expect(c, "y", &y, want, NULL, ROWS, N, &bound);
+}
+
+static void add_shapes(struct conf_list *list, struct param p, int is_first,
+                       const struct shape *of, int count)
+{
+    const char *dtype = conf_dtype_name(p.dtype);
+    const char *tuned = p.way ? "_tuned" : "";
+
+    for (int i = 0; i < count; i++) {
+        const char *extra = i == 1 && !p.way ? " core" : "";
+
+        p.s = of[i];
+        if (!is_first && p.s.rows > KX_GRID)
+            continue;
+        kx_add(list, p.dtype, extra, run_rmsnorm, &p, sizeof p,
+               "rmsnorm%s.%s.%s", tuned, dtype, p.s.name);
+        kx_add(list, p.dtype, extra, run_add_rmsnorm, &p, sizeof p,
+               "add_rmsnorm%s.%s.%s", tuned, dtype, p.s.name);
+    }
+    kx_add(list, p.dtype, "", run_extremes, &p, sizeof p,
+           "rmsnorm%s.%s.extremes", tuned, dtype);
 }
 
 void kx_cases_rmsnorm(struct conf_list *list)
 {
     for (int d = 0; d < KX_COUNT(kx_floats); d++) {
         struct param p = { .dtype = kx_floats[d] };
-        const char *dtype = conf_dtype_name(p.dtype);
 
-        for (int i = 0; i < KX_COUNT(shapes); i++) {
-            const char *extra = i == 1 ? " core" : "";
-
-            p.s = shapes[i];
-            if (d && p.s.rows > KX_GRID)
-                continue;
-            kx_add(list, p.dtype, extra, run_rmsnorm, &p, sizeof p,
-                   "rmsnorm.%s.%s", dtype, p.s.name);
-            kx_add(list, p.dtype, extra, run_add_rmsnorm, &p, sizeof p,
-                   "add_rmsnorm.%s.%s", dtype, p.s.name);
-        }
-        kx_add(list, p.dtype, "", run_extremes, &p, sizeof p,
-               "rmsnorm.%s.extremes", dtype);
+        add_shapes(list, p, d == 0, shapes, KX_COUNT(shapes));
+        p.way = "rmsnorm:tuned";
+        add_shapes(list, p, 0, tuned_shapes, KX_COUNT(tuned_shapes));
     }
 }

@@ -174,6 +174,50 @@ static inline void ptx_mma_bf16(float *d, const unsigned *a, const unsigned *b)
     emu_warp_barrier(0xffffffffu);
 }
 
+/* ---- conversions (kernels/tuned/cuda/convert.h) -------------------------- */
+
+/* f32 to bf16 of either, low first; every NaN is 0x7fff. */
+static inline unsigned ptx_pack_bf16(float low, float high)
+{
+    unsigned bits[2] = { emu_bits<unsigned>(low), emu_bits<unsigned>(high) };
+
+    for (unsigned &u : bits)
+        u = (u & 0x7fffffffu) > 0x7f800000u
+                ? 0x7fffu
+                : (u + 0x7fffu + (u >> 16 & 1u)) >> 16;
+    return bits[1] << 16 | bits[0];
+}
+
+/* To units of 2^-24, or of the 11th bit where that is more. */
+static inline unsigned emu_f16(float f)
+{
+    unsigned sign = emu_bits<unsigned>(f) >> 16 & 0x8000u;
+    float a = __builtin_fabsf(f);
+    int e = a < 0x1p-14f ? -14 : a >= 65520.0f ? 16 : __builtin_ilogbf(a);
+
+    if (f != f)
+        return 0x7fffu;
+    if (e > 15)
+        return sign | 0x7c00u;
+    return sign | (((unsigned)(e + 14) << 10) +
+                   (unsigned)__builtin_rintf(__builtin_ldexpf(a, 10 - e)));
+}
+
+static inline unsigned ptx_pack_f16(float low, float high)
+{
+    return emu_f16(high) << 16 | emu_f16(low);
+}
+
+static inline float ptx_widen_f16(unsigned short bits)
+{
+    int e = bits >> 10 & 31, m = bits & 1023;
+    float f = e == 31 ? (m ? __builtin_nanf("") : __builtin_inff())
+              : e     ? __builtin_ldexpf((float)(1024 + m), e - 25)
+                      : __builtin_ldexpf((float)m, -24);
+
+    return bits & 0x8000 ? -f : f;
+}
+
 /* ---- entries ------------------------------------------------------------- */
 
 template <unsigned... I> struct emu_indices {

@@ -61,11 +61,14 @@ __attribute__((constructor)) static void settings(void)
 {
     const char *devices = getenv("FAKE_CUDA_DEVICES");
     const char *version = getenv("FAKE_CUDA_VERSION");
+    const char *capability = getenv("FAKE_CUDA_CAPABILITY");
 
     if (devices)
         fake.n_devices = atoi(devices);
     if (version)
         fake.version = atoi(version);
+    if (capability)
+        fake.capability = atoi(capability);
 }
 
 __attribute__((format(printf, 1, 2))) static void bad(const char *format, ...)

@@ -2,7 +2,8 @@
 /*
  * test_native.c - the CPU's BLAS libraries behind halopGemm: which way is
  * taken, that both give the product, order on a stream, and what is said where
- * a library is absent.  Needs OpenBLAS; what needs oneDNN is skipped without.
+ * a library, or a tuned kernel, is absent.  Needs OpenBLAS; what needs oneDNN
+ * is skipped without.
  */
 #include "tests/kernels/ops_test.h"
 
@@ -22,6 +23,45 @@ static void choices(void **state)
     OK(halopSelect("gemm:portable"));
     OK(halopSelect(""));
     OK(halopSelect(NULL));
+    assert_int_equal(halopSelect("rmsnorm:native"), halErrorInvalidValue);
+    assert_int_equal(halopSelect("gemm:native,rmsnorm"), halErrorInvalidValue);
+    assert_int_equal(halopSelect(",gemm:native"), halErrorInvalidValue);
+    OK(halopSelect("gemm:tuned,rmsnorm:tuned"));
+    OK(halopSelect(NULL));
+    (void)halGetLastError();
+}
+
+static halError_t norm_of_one(void)
+{
+    struct buf b = buf_of(NULL, 64, 0);
+    halError_t st =
+        halopRmsNorm(halF32, b.mem, b.mem + 16, b.mem + 32, 1, 1, 1, 0);
+
+    OK(halDeviceSynchronize());
+    buf_free(&b);
+    return st;
+}
+
+/* A way that is named leaves the other op's as it is. */
+static void each_op_has_its_own(void **state)
+{
+    (void)state;
+    OK(halopSelect("rmsnorm:tuned"));
+    assert_int_equal(norm_of_one(), halErrorNotSupported);
+    assert_non_null(strstr(halGetErrorDetail(),
+                           "rmsnorm:tuned is asked for, and only NVIDIA's"));
+    OK(halopSelect("gemm:native"));
+    assert_int_equal(norm_of_one(), halErrorNotSupported);
+    OK(halopSelect("gemm:native,rmsnorm:portable"));
+    OK(norm_of_one());
+    OK(halopSelect("rmsnorm:tuned"));
+    assert_int_equal(halopSelect("rmsnorm:native"), halErrorInvalidValue);
+    assert_int_equal(norm_of_one(), halErrorNotSupported);
+    OK(halopSelect(""));
+    OK(norm_of_one());
+    OK(halopSelect("rmsnorm:tuned"));
+    OK(halopSelect(NULL));
+    OK(norm_of_one());
     (void)halGetLastError();
 }
 
@@ -243,12 +283,69 @@ static void absent_is_said(void **state)
                          1);
 }
 
+/* What one of two ops says on a GPU of this capability, in a process of the
+ * tests' own driver: 0 if it is as wanted. */
+static int gpu_says(const char *capability, int is_norm, halError_t want,
+                    const char *words)
+{
+    char lib[4096];
+    ssize_t n = readlink("/proc/self/exe", lib, sizeof lib - 40);
+    pid_t pid = fork();
+    int status;
+
+    assert_true(n > 0 && pid >= 0);
+    if (pid == 0) {
+        void *y, *x, *w;
+        halError_t st;
+
+        lib[n] = '\0';
+        for (int i = 0; i < 2; i++) /* BUILD/tests/kernels/test_native */
+            *strrchr(lib, '/') = '\0';
+        strcat(lib, "/fakes/fake_cuda.so");
+        setenv("HALCYON_CUDA_LIB", lib, 1);
+        setenv("FAKE_CUDA_CAPABILITY", capability, 1);
+        setenv("HALCYON_DEVICES", "cuda:0", 1);
+        setenv("HALCYON_KERNEL", "gemm:tuned,rmsnorm:tuned", 1);
+        if (halMalloc(&y, 64) || halMalloc(&x, 64) || halMalloc(&w, 64)) {
+            fprintf(stderr, "%s\n", halGetErrorDetail());
+            _exit(NO_DEVICE);
+        }
+        st = is_norm ? halopRmsNorm(halF32, y, x, w, 1, 4, 1, 0)
+                     : halopGemm(halBF16, halF32, y, x, w, NULL, 1, 1, 1, 0);
+        if (st != want || (st && !strstr(halGetErrorDetail(), words))) {
+            fprintf(stderr, "%s: %s\n", halGetErrorName(st),
+                    halGetErrorDetail());
+            _exit(1);
+        }
+        _exit(halDeviceSynchronize() != halSuccess);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void old_gpu_is_said(void **state)
+{
+    (void)state;
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+    skip(); /* the driver's kernels change stacks behind the checker's back */
+#endif
+    for (int is_norm = 0; is_norm < 2; is_norm++) {
+        assert_int_equal(gpu_says("75", is_norm, halErrorNotSupported,
+                                  "tuned is asked for; it wants compute "
+                                  "capability 8.0, and this device has 7"),
+                         0);
+        assert_int_equal(gpu_says("80", is_norm, halSuccess, ""), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(absent_is_said), /* forks: before there are threads */
-        cmocka_unit_test(choices),        cmocka_unit_test(f32_both),
-        cmocka_unit_test(bf16_both),      cmocka_unit_test(stays_in_order),
+        cmocka_unit_test(old_gpu_is_said),     cmocka_unit_test(choices),
+        cmocka_unit_test(each_op_has_its_own), cmocka_unit_test(f32_both),
+        cmocka_unit_test(bf16_both),           cmocka_unit_test(stays_in_order),
         cmocka_unit_test(many_threads),
     };
 
