@@ -62,7 +62,95 @@ FN(void) put_16(hal_T_bf16 *to, v16 v)
     __asm__("vpmovdw %1, %0" : "=m"(*(hal_vh *)to) : "v"(u));
 }
 
-#if IS(q4_0) || IS(q5_0)
+#if IS(q4_0)
+/* Four blocks at a time: their codes are 32 halves of four codes each.  The low
+ * codes of half j are elements 2 j and 2 j + 16 of its block, the high codes
+ * those after them. */
+#define PAIRED(depth) 1
+
+/* x in the order of the codes: of each nibble 32, eight a block. */
+FN(void) put_pairs(hal_T_bf16 *x, float *sums, idx i, v16 v)
+{
+    hal_T_bf16 *to = x + i / 128 * 128 + i / 16 % 2 * 32 + i / 32 % 4 * 8;
+    hal_T_bf16 dealt[16];
+    hal_vu u = (hal_vu)v.p[0];
+    (void)sums;
+    u = __builtin_shufflevector(u, u, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9,
+                                11, 13, 15);
+    put_16(dealt, (v16){ { (hal_vf)u } });
+    __builtin_memcpy(to, dealt, 16);
+    __builtin_memcpy(to + 64, dealt + 8, 16);
+}
+
+typedef struct {
+    halves table, codes, factors;
+} orders;
+
+/* Where halves lie in four blocks; from the 32nd on, in what gather() takes
+ * from 8 bytes later. */
+FN(orders) orders_of(void)
+{
+    orders o = { .table = integers(-8, 16, 32) };
+    HAL_PRAGMA(GCC unroll 32)
+    for (int l = 0; l < 32; l++) {
+        int at = l / 8 * (int)(BYTES / 2) + 1 + l % 8;
+        o.codes[l] = (unsigned short)(at < 32 ? at : at + 32 - 4);
+        o.factors[l] = (unsigned short)(l / 4 % 4 * (int)(BYTES / 2));
+    }
+    return o;
+}
+
+FN(halves) gather(halves at, const hal_T_u8 *w)
+{
+    __asm__("vpermi2w %2, %1, %0"
+            : "+v"(at)
+            : "v"(*(const halves *)w), "m"(*(const halves *)(w + 8)));
+    return at;
+}
+
+FN(hal_vf)
+four_products(const orders *o, const hal_T_u8 *w, const hal_T_bf16 *x)
+{
+    halves c = gather(o->codes, w);
+    halves d = choose_half(*(const halves *)w, o->factors);
+    hal_vf by, t = pair_product(choose_half(o->table, c), x);
+    UNROLL for (int q = 1; q < 4; q++)
+    {
+        halves more = c >> (unsigned short)(4 * q);
+        t = pair_add(t, choose_half(o->table, more), x + 32 * q);
+    }
+    __asm__("vcvtph2ps %t1, %0" : "=v"(by) : "v"(d));
+    return t * by;
+}
+
+FN(vec)
+pairs_row(vec acc, const hal_T_u8 *w, const hal_T_bf16 *x, const float *sums,
+          idx len)
+{
+    const orders o = orders_of();
+    hal_vf s = { 0 }, t = { 0 };
+    idx n = len / QK;
+    (void)sums;
+    for (; n >= 8; n -= 8, w += 8 * BYTES, x += 8 * QK) {
+        fetch_ahead(w, 8 * BYTES);
+        s += four_products(&o, w, x);
+        t += four_products(&o, w + 4 * BYTES, x + 4 * QK);
+    }
+    /* what is left, with zeros to four blocks */
+    for (; n > 0; n -= 4, w += 4 * BYTES, x += 4 * QK) {
+        hal_T_u8 some_w[4 * BYTES] = { 0 };
+        hal_T_bf16 some_x[4 * QK] = { 0 };
+        const idx blocks = MIN(n, 4);
+        __builtin_memcpy(some_w, w, (hal_u64)blocks * BYTES);
+        for (idx q = 0; q < 4; q++)
+            __builtin_memcpy(some_x + 32 * q, x + 32 * q, (hal_u64)blocks * 16);
+        s += four_products(&o, some_w, some_x);
+    }
+    acc.p[0] += s + t;
+    return acc;
+}
+
+#elif IS(q5_0)
 /* Two blocks at a time; their halves change places: low codes, then high. */
 #define PAIRED(depth) ((depth) % 64u == 0u)
 
@@ -80,16 +168,6 @@ FN(halves) two_blocks(const hal_T_u8 *a, const hal_T_u8 *b)
     return h;
 }
 
-#if IS(q4_0)
-#define SMALLEST -8
-#define FIRST    2
-FN(void) add_high(halves *low, halves *high, const hal_T_u8 *w)
-{
-    (void)low, (void)high, (void)w;
-}
-#else
-#define SMALLEST -16
-#define FIRST    6
 /* code + 16 where the bit is set */
 FN(halves) add_bit(halves code, uint bits)
 {
@@ -108,7 +186,6 @@ FN(void) add_high(halves *low, halves *high, const hal_T_u8 *w)
     *low = add_bit(*low & 15, (a & 0xffffu) | b << 16);
     *high = add_bit(*high, a >> 16 | (b & 0xffff0000u));
 }
-#endif
 
 FN(void) put_pairs(hal_T_bf16 *x, float *sums, idx i, v16 v)
 {
@@ -117,30 +194,45 @@ FN(void) put_pairs(hal_T_bf16 *x, float *sums, idx i, v16 v)
     put_16(x + i + (c == 1 ? 16 : (c == 2 ? -16 : 0)), v);
 }
 
+/* The products of two blocks, of which `by` has the factors i and i + 1. */
+FN(hal_vf)
+two_products(halves table, const hal_T_u8 *w, const hal_T_bf16 *x, hal_vf by,
+             int i)
+{
+    halves low = two_blocks(w + 6, w + 6 + BYTES), high = low >> 4;
+    fetch_ahead(w, BYTES);
+    add_high(&low, &high, w);
+    hal_vf t = pair_product(choose_half(table, low), x);
+    t = pair_add(t, choose_half(table, high), x + 32);
+    return t * two_of(by, i / 2);
+}
+
 FN(vec)
 pairs_row(vec acc, const hal_T_u8 *w, const hal_T_bf16 *x, const float *sums,
           idx len)
 {
-    const halves table = integers(SMALLEST, -2 * SMALLEST, 32);
-    hal_vf s[2] = { 0 };
+    const halves table = integers(-16, 32, 32);
+    hal_vf s = { 0 }, t = { 0 };
     factors next;
     (void)sums;
     factors_of(&next, w, len / QK);
-    for (idx n = len / QK; n > 0; n -= 16) {
+    for (idx n = len / QK; n > 0; n -= 16, w += 16 * BYTES, x += 16 * QK) {
         hal_vf by = hal_ld16_f16(next.from).p[0];
-        idx blocks = MIN(n, 16);
         factors_of(&next, w + 16 * BYTES, n - 16);
-        for (idx b = 0; b < blocks; b += 2, w += 2 * BYTES, x += 64) {
-            halves low = two_blocks(w + FIRST, w + FIRST + BYTES);
-            halves high = low >> 4;
-            fetch_ahead(w);
-            add_high(&low, &high, w);
-            hal_vf t = pair_product(choose_half(table, low), x);
-            t = pair_add(t, choose_half(table, high), x + 32);
-            s[b / 2 % 2] += t * two_of(by, (int)b / 2);
-        }
+        /* sums that a loop indexed would lie in memory, and wait for it */
+        if (n >= 16)
+            UNROLL for (int b = 0; b < 16; b += 4)
+            {
+                const hal_T_u8 *v = w + b * BYTES;
+                s += two_products(table, v, x + b * QK, by, b);
+                t += two_products(table, v + 2 * BYTES, x + b * QK + 64, by,
+                                  b + 2);
+            }
+        else
+            for (int b = 0; b < n; b += 2)
+                s += two_products(table, w + b * BYTES, x + b * QK, by, b);
     }
-    acc.p[0] += s[0] + s[1];
+    acc.p[0] += s + t;
     return acc;
 }
 
@@ -197,8 +289,9 @@ block_of(hal_vf *s, const hal_T_u8 *w, const hal_T_bf16 *x, const float *sums)
         s[0] += whole_block(w, x);
         return;
     }
-    scales_of(w, by);
-    s[0] -= xs * choose(xs_of(by, 0), twice + 8u);
+    hal_vf scales = scales_of(w);
+    s[0] -= xs * choose(scales, twice + 8u);
+    *(hal_vf_any *)by = scales;
     IN_MEMORY(by);
 #if IS(q5_k)
     halves more = halves_of(w + 16);
@@ -226,7 +319,7 @@ pairs_row(vec acc, const hal_T_u8 *w, const hal_T_bf16 *x, const float *sums,
 {
     hal_vf s[2] = { 0 };
     for (idx i = 0; i < len; i += QK, w += BYTES) {
-        fetch_ahead(w);
+        fetch_ahead(w, BYTES);
         block_of(s, w, x + i, sums + i / 16);
     }
     acc.p[0] += s[0] + s[1];

@@ -98,25 +98,26 @@ FN(void) block(hal_vf *s, const hal_T_u8 *w, const float *x, float d)
 }
 
 #elif IS(q4_k) || IS(q5_k)
-/* Scales in s[0..8), minima in s[8..16), times their factors. */
-FN(void) scales_of(const hal_T_u8 *w, float *s)
+/* Scales, then minima, times their factors. */
+FN(hal_vf) scales_of(const hal_T_u8 *w)
 {
-    uint from[3], to[4];
-    __builtin_memcpy(from, w + 4, 12);
-    to[0] = from[0] & 0x3f3f3f3fu;
-    to[1] = (from[2] & 0x0f0f0f0fu) | (from[0] >> 6 & 0x03030303u) << 4;
-    to[2] = from[1] & 0x3f3f3f3fu;
-    to[3] = (from[2] >> 4 & 0x0f0f0f0fu) | (from[1] >> 6 & 0x03030303u) << 4;
-    hal_vf f = __builtin_convertvector(
-        (hal_vi)bytes_of((const hal_T_u8 *)(const void *)to), hal_vf);
-    f *= hal_pick(hal_iota(0) < 8.0f, half_all(w), half_all(w + 2));
-    *(hal_vf_any *)s = f;
+    typedef uint four __attribute__((vector_size(16), aligned(1), may_alias));
+    const four upper = { 0, 0, 0, 4 },
+               six = { 0x3f3f3f3fu, 0x0f0f0f0fu, 0x3f3f3f3fu, 0x0f0f0f0fu };
+    four from = *(const four *)(w + 4);
+    four low = __builtin_shufflevector(from, from, 0, 2, 1, 2) >> upper & six;
+    four high = __builtin_shufflevector(from, from, 0, 0, 1, 1) >> 2 &
+                (four){ 0, 0x30303030u, 0, 0x30303030u };
+    hal_vi u;
+    __asm__("vpmovzxbd %1, %0" : "=v"(u) : "v"(low | high));
+    hal_vf by = hal_pick(hal_iota(0) < 8.0f, half_all(w), half_all(w + 2));
+    return __builtin_convertvector(u, hal_vf) * by;
 }
 
 FN(void) block(hal_vf *s, const hal_T_u8 *w, const float *x)
 {
     float by[16];
-    scales_of(w, by);
+    *(hal_vf_any *)by = scales_of(w);
     IN_MEMORY(by);
 #if IS(q5_k)
     hal_vu high[2] = { bytes_of(w + 16), bytes_of(w + 32) };
@@ -184,9 +185,9 @@ FN(void) block(hal_vf *s, const hal_T_u8 *w, const float *x)
 /* The block 8 KiB ahead, into the second cache: blocks end anywhere in cache
  * lines, and the hardware's prefetcher alone leaves a third of the rate.  What
  * goes to the first cache is limited by that one's misses. */
-FN(void) fetch_ahead(const hal_T_u8 *w)
+FN(void) fetch_ahead(const hal_T_u8 *w, idx bytes)
 {
-    UNROLL for (idx i = 0; i < BYTES; i += 64)
+    UNROLL for (idx i = 0; i < bytes; i += 64)
         __builtin_prefetch(w + 8192 + i, 0, 2);
 }
 
@@ -222,13 +223,13 @@ FN(vec) gguf_row(vec acc, const hal_T_u8 *w, const float *x, idx len)
         IN_MEMORY(by);
         factors_of(&next, w + 16 * BYTES, n - 16);
         for (idx b = 0; b < blocks; b++, w += BYTES, x += QK) {
-            fetch_ahead(w);
+            fetch_ahead(w, BYTES);
             block(s, w, x, by[b]);
         }
     }
 #else
     for (idx i = 0; i < len; i += QK, w += BYTES) {
-        fetch_ahead(w);
+        fetch_ahead(w, BYTES);
         block(s, w, x + i);
     }
 #endif
