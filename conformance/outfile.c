@@ -60,6 +60,17 @@ int conf_is_same_place(const char *a, const char *b)
     return same;
 }
 
+int conf_is_within(const char *path, const char *dir)
+{
+    char *x = strcmp(path, "-") ? place_of(path) : NULL, *y = place_of(dir);
+    size_t n = y ? strlen(y) : 0;
+    int within = x && y && !strncmp(x, y, n) && (x[n] == '/' || n == 1);
+
+    free(x);
+    free(y);
+    return within;
+}
+
 int conf_outfile_open(struct conf_outfile *o, const char *path)
 {
     struct stat info;
@@ -74,7 +85,8 @@ int conf_outfile_open(struct conf_outfile *o, const char *path)
         return 0;
     }
     exists = stat(path, &info) == 0;
-    /* Behind a symbolic link the file is replaced, not the link. */
+    /* Behind a symbolic link the file is replaced, not the link; a link that
+     * leads to nothing is itself replaced. */
     o->path =
         exists && S_ISREG(info.st_mode) ? realpath(path, NULL) : strdup(path);
     if (!o->path)

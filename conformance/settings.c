@@ -270,25 +270,51 @@ static int take(struct conf_settings *s, int option, char *value)
     return conf_settings_more(s, option, value);
 }
 
+/* Of a list; any other option with a value has one, and two of them would
+ * be read in two ways. */
+static int repeats(int option)
+{
+    return option == OPT_DEVICE || option == OPT_LEVEL || option == OPT_CASE ||
+           option == OPT_GOLDEN || option == CONF_OPT_EXPECT;
+}
+
+static int check_once(int index, uint64_t *seen)
+{
+    const struct option *o = &options[index];
+    char name[32];
+
+    if (o->has_arg == no_argument || repeats(o->val))
+        return 0;
+    (void)snprintf(name, sizeof name, "--%s", o->name);
+    if (*seen & UINT64_C(1) << index)
+        return complain(name, optarg, "it is there twice");
+    *seen |= UINT64_C(1) << index;
+    return 0;
+}
+_Static_assert(sizeof options / sizeof *options < 64, "a bit for each option");
+
 int conf_settings_parse(struct conf_settings *s, int argc, char **argv)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int option;
+    uint64_t seen = 0;
+    int option, index = -1;
 
     memset(s, 0, sizeof *s);
     s->seed = DEFAULT_SEED;
     s->jobs = cores < 1 ? 1 : cores > JOBS_MAX ? JOBS_MAX : (int)cores;
     s->timeout_scale = 1;
     optind = 0;
-    while ((option = getopt_long(argc, argv, "qvh", options, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, "qvh", options, &index)) != -1) {
+        if (index >= 0 && option != '?' && check_once(index, &seen))
+            return -1;
         if (take(s, option, optarg))
             return -1;
+        index = -1; /* a short option leaves it as it is */
+    }
     if (optind < argc)
         return complain("argument", argv[optind], "not expected");
     if (s->quiet && s->verbose)
         return complain("--quiet", "--verbose", "one of the two");
-    if (conf_settings_check(s))
-        return -1;
     s->n_user_golden = s->golden.n;
     if (!s->worker && !s->probe) {
         char *own = own_golden();
@@ -304,5 +330,5 @@ int conf_settings_parse(struct conf_settings *s, int argc, char **argv)
             return -1;
         }
     }
-    return 0;
+    return conf_settings_check(s); /* Halcyon's own pack is looked at too */
 }

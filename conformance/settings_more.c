@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/compile.h"
 #include "conformance/mutant.h"
 #include "conformance/results.h"
 #include "conformance/runner.h"
+#include "kernels/ops.h"
 
 static int take_shard(struct conf_settings *s, const char *text)
 {
@@ -94,6 +96,13 @@ static int check_kept(const struct conf_settings *s, const char *option,
     for (int i = 0; i < s->expect.n; i++)
         if (conf_is_same_place(path, s->expect.at[i]))
             return conf_settings_complain(option, path, "--expect reads it");
+    for (int i = 0; i < s->golden.n; i++)
+        if (conf_is_within(path, s->golden.at[i]))
+            return conf_settings_complain(option, path,
+                                          "it is in a pack that is read");
+    if (s->package && conf_is_within(path, s->package))
+        return conf_settings_complain(option, path,
+                                      "it is in the folder of --package");
     return 0;
 }
 
@@ -139,8 +148,45 @@ static int check_outputs(const struct conf_settings *s)
     return 0;
 }
 
+static int is_variant(const char *name, size_t length)
+{
+    uint32_t n;
+    const struct compile_variant *list = compile_variants(&n);
+
+    for (uint32_t i = 0; i < n; i++)
+        if (strlen(list[i].name) == length &&
+            !strncmp(list[i].name, name, length))
+            return 1;
+    return 0;
+}
+
+/* A setting that means nothing would be said by each case that meets it, and
+ * by none where no case does. */
+static int check_environment(void)
+{
+    const char *way = getenv("HALCYON_KERNEL");
+    const char *names = getenv("HALCYON_VARIANT");
+
+    if (way && *way && halopSelect(way) != halSuccess)
+        return conf_settings_complain("HALCYON_KERNEL", way,
+                                      halGetErrorDetail());
+    if (halopSelect(NULL) != halSuccess) /* as the environment says */
+        return -1;
+    while (names && *(names += strspn(names, ", "))) {
+        size_t length = strcspn(names, ", ");
+
+        if (!is_variant(names, length))
+            return conf_settings_complain("HALCYON_VARIANT", names,
+                                          "there is no such variant");
+        names += length;
+    }
+    return 0;
+}
+
 int conf_settings_check(struct conf_settings *s)
 {
+    if (!s->worker && !s->probe && check_environment())
+        return -1;
     if (check_outputs(s))
         return -1;
     if (s->self_test && (s->levels.n || s->globs.n || s->list))

@@ -6,6 +6,7 @@
 #include "tests/conformance/run_test.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "conformance/list.h"
 
@@ -215,6 +216,56 @@ static void a_report_into_a_pipe(void **state)
          CONF_EXIT_OK, "\"schema\":\t\"halcyon.conform/1\"");
 }
 
+/* What has one value is there once; of a list there may be several. */
+static void options_twice(void **state)
+{
+    static const char *const once[][2] = {
+        { "--seed", "2" },   { "--shard", "1/2" }, { "--budget", "9s" },
+        { "--resume", "r" }, { "--history", "h" }, { "--package", "p" },
+        { "--json", "j" },   { "--junit", "x" },   { "--tap", "t" },
+        { "--html", "w" },   { "--rerun", "1" },   { "--jobs", "1" },
+        { "--timeout", "2" }
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof once / sizeof *once; i++)
+        must(CONFORM("--list", once[i][0], once[i][1], once[i][0], once[i][1]),
+             CONF_EXIT_USAGE, "it is there twice");
+    must(CONFORM("-q", "--list", "--case", "shown.a.*", "--case", "shown.b*"),
+         CONF_EXIT_OK, "shown.a.passes");
+}
+
+/* Said at the start, not by the cases that meet it. */
+static void settings_without_meaning(void **state)
+{
+    (void)state;
+    setenv("HALCYON_KERNEL", "gemm:fast", 1);
+    must(CONFORM("--list"), CONF_EXIT_USAGE, "HALCYON_KERNEL 'gemm:fast'");
+    setenv("HALCYON_KERNEL", "gemm:portable", 1);
+    must(CONFORM("--list"), CONF_EXIT_OK, "shown.a.passes");
+    unsetenv("HALCYON_KERNEL");
+    setenv("HALCYON_VARIANT", "cpu.base, cpu.v9", 1);
+    must(CONFORM("--list"), CONF_EXIT_USAGE, "HALCYON_VARIANT 'cpu.v9'");
+    setenv("HALCYON_VARIANT", "cpu.base, opencl", 1);
+    must(CONFORM("--list"), CONF_EXIT_OK, "shown.a.passes");
+    unsetenv("HALCYON_VARIANT");
+}
+
+/* A link to nothing is replaced by the report; where it led, nothing is. */
+static void links_to_nothing(void **state)
+{
+    struct stat info;
+
+    (void)state;
+    assert_int_equal(symlink("gone.json", in_dir("to_gone")), 0);
+    must(CONFORM("--device", "cpu:0", "--case", "shown.a.passes", "--json",
+                 in_dir("to_gone")),
+         CONF_EXIT_OK, "conformant");
+    assert_int_equal(lstat(in_dir("to_gone"), &info), 0);
+    assert_true(S_ISREG(info.st_mode) && info.st_size > 0);
+    assert_int_equal(access(in_dir("gone.json"), F_OK), -1);
+}
+
 /* Whatever is written has a place of its own, however it is spelled; said
  * before anything runs. */
 static void places(void **state)
@@ -242,6 +293,14 @@ static void places(void **state)
          "--expect reads it");
     must(CONFORM("--budget", "9s", "--history", "h", "--html", "./h"),
          CONF_EXIT_USAGE, "--history reads it");
+    assert_int_equal(mkdir(in_dir("whole"), 0777), 0);
+    must(CONFORM("--package", in_dir("whole"), "--tap", in_dir("whole/r.tap")),
+         CONF_EXIT_USAGE, "it is in the folder of --package");
+    must(CONFORM("--golden", in_dir("whole"), "--json",
+                 in_dir("whole/index.json")),
+         CONF_EXIT_USAGE, "it is in a pack that is read");
+    must(CONFORM("--list", "--json", "conformance/golden/new.json"),
+         CONF_EXIT_USAGE, "it is in a pack that is read");
     must(CONFORM("--json", ""), CONF_EXIT_USAGE, "a file, or - for stdout");
     must(CONFORM("--junit", ""), CONF_EXIT_USAGE, "a file, or - for stdout");
     must(CONFORM("--package", ""), CONF_EXIT_USAGE, "a folder");
@@ -256,6 +315,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(tap_is_tap),
         cmocka_unit_test(usage),
         cmocka_unit_test(places),
+        cmocka_unit_test(options_twice),
+        cmocka_unit_test(settings_without_meaning),
+        cmocka_unit_test(links_to_nothing),
         cmocka_unit_test(resumed_failures_are_named),
         cmocka_unit_test(a_report_into_a_pipe),
         cmocka_unit_test(the_page_works),
