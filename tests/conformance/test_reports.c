@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "conformance/list.h"
+#include "conformance/runner.h"
 
 #define HOSTILE "</script><!-- <b> & \"q\" 'q' \\ # \xc3\xa9 -->\nsecond line"
 
@@ -47,6 +48,7 @@ static const struct conf_case cases[] = {
     { "shown.b.errs", errs, .levels = "core" },
     { "shown.b.crashes", crashes, .levels = "core" },
     { "shown.b.lacks", lacks, .levels = "core" },
+    { "golden.shown", fails, .levels = "golden" },
     { 0 },
 };
 
@@ -266,6 +268,60 @@ static void links_to_nothing(void **state)
     assert_int_equal(access(in_dir("gone.json"), F_OK), -1);
 }
 
+/* Text that every reader takes: UTF-8 without control characters. */
+static void is_text(const char *path)
+{
+    char *text = read_text(path), *clean;
+
+    assert_non_null(text);
+    for (char *p = text; *p; p++)
+        if (*p == '\t')
+            *p = ' ';
+    clean = strdup(text);
+    conf_clean(clean);
+    assert_string_equal(text, clean);
+    free(clean);
+    free(text);
+}
+
+/* A path may hold any byte: the reports stay text, and the rerun line still
+ * means that path. */
+static void paths_of_any_bytes(void **state)
+{
+    static const char *const reports[] = { "b.json", "b.xml", "b.html",
+                                           "b.tap" };
+    char pack[300], *own = realpath("conformance/golden", NULL);
+    char *script = NULL;
+    const char *word;
+    cJSON *json;
+
+    (void)state;
+    snprintf(pack, sizeof pack, "%s", in_dir("\x01\xff\n'\\ \xc3\xa9"));
+    assert_non_null(own);
+    assert_int_equal(symlink(own, pack), 0);
+    free(own);
+    write_text(in_dir("expect\xff"),
+               "waive golden.shown * by=me on=2001-01-01 until=2001-01-02 x\n");
+    must(CONFORM("--device", "cpu:0", "--case", "golden.shown", "--golden",
+                 pack, "--expect", in_dir("expect\xff"), "--json",
+                 in_dir("b.json"), "--junit", in_dir("b.xml"), "--html",
+                 in_dir("b.html"), "--tap", in_dir("b.tap")),
+         CONF_EXIT_NOT, "NOT conformant: 1 of 1");
+    for (size_t i = 0; i < sizeof reports / sizeof *reports; i++)
+        is_text(in_dir(reports[i]));
+    json = read_json(in_dir("b.json"));
+    word =
+        strstr(string_of(case_in(json, "golden.shown"), "rerun"), " --golden ");
+    assert_non_null(word);
+    assert_true(asprintf(&script, "test -d %s\n", word + 10) > 0);
+    write_text(in_dir("script"), script);
+    free(script);
+    cJSON_Delete(json);
+    assert_true(asprintf(&script, "bash %s", in_dir("script")) > 0);
+    assert_int_equal(system(script), 0);
+    free(script);
+}
+
 /* Whatever is written has a place of its own, however it is spelled; said
  * before anything runs. */
 static void places(void **state)
@@ -315,6 +371,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(tap_is_tap),
         cmocka_unit_test(usage),
         cmocka_unit_test(places),
+        cmocka_unit_test(paths_of_any_bytes),
         cmocka_unit_test(options_twice),
         cmocka_unit_test(settings_without_meaning),
         cmocka_unit_test(links_to_nothing),
