@@ -43,6 +43,7 @@ struct golden_tensor {
 
 struct golden_file {
     char *path;
+    char *dir;                     /* no link leads out of it; NULL: anywhere */
     uint64_t data_at, data_size;   /* in the file */
     struct golden_tensor *tensors; /* sorted by key */
     size_t n_tensors;
@@ -54,7 +55,11 @@ struct golden_file {
 int golden_header_parse(struct golden_file *out, const char *text,
                         size_t length, uint64_t data_size,
                         char error[GOLDEN_ERROR]);
-int golden_file_open(struct golden_file *out, const char *path,
+/* A descriptor of a regular file in `dir` (NULL: anywhere), links followed, and
+ * its size; -1 with a sentence, without the path, in error. */
+int golden_open(const char *dir, const char *path, uint64_t *size,
+                char error[GOLDEN_ERROR]);
+int golden_file_open(struct golden_file *out, const char *dir, const char *path,
                      char error[GOLDEN_ERROR]);
 void golden_file_close(struct golden_file *file);
 const struct golden_tensor *golden_file_find(const struct golden_file *file,

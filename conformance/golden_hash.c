@@ -3,7 +3,6 @@
  * golden_hash.c - a pack as one hash: of its index and of every file that the
  * index names, in the order in which it names them.
  */
-#include <fcntl.h>
 #include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +13,12 @@
 
 #define CHUNK_BYTES ((size_t)1 << 20)
 
-static int add_file(SHA2_CTX *sum, const char *path, char *chunk,
-                    char error[GOLDEN_ERROR])
+static int add_file(SHA2_CTX *sum, const char *dir, const char *path,
+                    char *chunk, char error[GOLDEN_ERROR])
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char why[GOLDEN_ERROR] = "cannot be read";
+    uint64_t size;
+    int fd = golden_open(dir, path, &size, why);
     uint8_t hash[SHA256_DIGEST_LENGTH];
     SHA2_CTX own;
     ssize_t n = -1;
@@ -29,7 +30,7 @@ static int add_file(SHA2_CTX *sum, const char *path, char *chunk,
         close(fd);
     }
     if (n < 0) {
-        (void)snprintf(error, GOLDEN_ERROR, "%.300s: cannot be read", path);
+        (void)snprintf(error, GOLDEN_ERROR, "%.250s: %.250s", path, why);
         return -1;
     }
     /* A hash for each file: bytes cannot move from one to the next. */
@@ -56,9 +57,9 @@ int golden_hash(const char *dir, char hex[GOLDEN_HASH],
         goto out;
     SHA256Init(&sum);
     (void)snprintf(path, sizeof path, "%s/index.json", dir);
-    st = add_file(&sum, path, chunk, error);
+    st = add_file(&sum, dir, path, chunk, error);
     for (int i = 0; i < pack->n_files && !st; i++)
-        st = add_file(&sum, pack->files[i]->path, chunk, error);
+        st = add_file(&sum, dir, pack->files[i]->path, chunk, error);
     SHA256Final(hash, &sum);
     for (size_t i = 0; i < sizeof hash; i++) {
         hex[2 * i] = digits[hash[i] >> 4];

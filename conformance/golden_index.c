@@ -86,7 +86,7 @@ static struct golden_file *file_of(struct golden_pack *pack, const char *name,
         fail(error, name, NULL, "no host memory");
         return NULL;
     }
-    if (golden_file_open(f, path, why)) {
+    if (golden_file_open(f, pack->dir, path, why)) {
         (void)snprintf(error, GOLDEN_ERROR, "%.250s: %.250s", path, why);
         free(f);
         return NULL;

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,6 +273,7 @@ int golden_header_parse(struct golden_file *out, const char *text,
     if (whole(&f, error))
         goto out;
     f.path = out->path;
+    f.dir = out->dir;
     f.data_at = out->data_at;
     *out = f;
     f = (struct golden_file){ 0 };
@@ -299,9 +301,26 @@ static int read_all(int fd, void *to, size_t size, uint64_t at)
     return 0;
 }
 
+/* Of the file that is open, not of its path, which may lead elsewhere by
+ * now. */
+static int is_within(int fd, const char *dir)
+{
+    char link[64], real[PATH_MAX], *base = realpath(dir, NULL);
+    size_t n = base ? strlen(base) : 0;
+    ssize_t length;
+    int within;
+
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    length = readlink(link, real, sizeof real - 1);
+    real[length > 0 ? length : 0] = 0;
+    within = n && !strncmp(real, base, n) && (n == 1 || real[n] == '/');
+    free(base);
+    return within;
+}
+
 /* O_NONBLOCK: a FIFO in the pack must not stop us. */
-static int open_regular(const char *path, uint64_t *size,
-                        char error[GOLDEN_ERROR])
+int golden_open(const char *dir, const char *path, uint64_t *size,
+                char error[GOLDEN_ERROR])
 {
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -315,18 +334,22 @@ static int open_regular(const char *path, uint64_t *size,
         close(fd);
         return fail(error, NULL, "is no regular file");
     }
+    if (dir && !is_within(fd, dir)) {
+        close(fd);
+        return fail(error, NULL, "is a link that leads out of the pack");
+    }
     *size = (uint64_t)info.st_size;
     return fd;
 }
 
-int golden_file_open(struct golden_file *out, const char *path,
+int golden_file_open(struct golden_file *out, const char *dir, const char *path,
                      char error[GOLDEN_ERROR])
 {
     struct golden_file f = { 0 };
     uint8_t prefix[8];
     uint64_t size = 0, header = 0;
     char *text = NULL;
-    int st = -1, fd = open_regular(path, &size, error);
+    int st = -1, fd = golden_open(dir, path, &size, error);
 
     if (fd < 0)
         return -1;
@@ -349,7 +372,8 @@ int golden_file_open(struct golden_file *out, const char *path,
     }
     text = malloc((size_t)header + 1);
     f.path = strdup(path);
-    if (!text || !f.path) {
+    f.dir = dir ? strdup(dir) : NULL;
+    if (!text || !f.path || (dir && !f.dir)) {
         fail(error, NULL, "no host memory");
         goto out;
     }
@@ -377,6 +401,7 @@ void golden_file_close(struct golden_file *file)
         free(file->tensors[i].key);
     free(file->tensors);
     free(file->path);
+    free(file->dir);
     free(file->data);
     *file = (struct golden_file){ 0 };
 }
@@ -409,7 +434,7 @@ const void *golden_file_data(struct golden_file *file,
 
     if (file->data)
         return file->data + t->begin;
-    fd = open_regular(file->path, &size, error);
+    fd = golden_open(file->dir, file->path, &size, error);
     if (fd < 0)
         return NULL;
     file->data = malloc((size_t)file->data_size + 1);

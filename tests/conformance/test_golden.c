@@ -280,6 +280,30 @@ static void links(void **state)
     golden_pack_close(p);
 }
 
+/* The data are read later than the header: what became a link meanwhile is not
+ * followed out of the pack either. */
+static void late_links(void **state)
+{
+    const char *dir = pack("late", "[" CASE("a", "Add", FILE_, X) "]", 4);
+    struct golden_pack *p = NULL;
+    char error[GOLDEN_ERROR] = "", path[512], other[512];
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/" FILE_, dir);
+    (void)snprintf(other, sizeof other, "%s/elsewhere", root);
+    assert_int_equal(golden_pack_open(&p, dir, error), 0);
+    assert_int_equal(rename(path, other), 0);
+    assert_int_equal(symlink(other, path), 0);
+    assert_null(
+        golden_file_data(p->cases[0].file, p->cases[0].inputs[0].t, error));
+    assert_string_equal(error, "is a link that leads out of the pack");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rename(other, path), 0);
+    assert_non_null(
+        golden_file_data(p->cases[0].file, p->cases[0].inputs[0].t, error));
+    golden_pack_close(p);
+}
+
 /* A pack's hash is of its index and of every byte of its files. */
 static void hashes(void **state)
 {
@@ -310,6 +334,7 @@ int main(void)
         cmocka_unit_test(unknown_operation),
         cmocka_unit_test(damaged),
         cmocka_unit_test(links),
+        cmocka_unit_test(late_links),
         cmocka_unit_test(hashes),
     };
 

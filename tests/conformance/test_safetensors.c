@@ -121,24 +121,24 @@ static void truncated(void **state)
         assert_int_equal(ftruncate(fd, 0), 0);
         assert_int_equal(pwrite(fd, file, n, 0), (ssize_t)n);
         if (n < sizeof file) {
-            assert_int_equal(golden_file_open(&f, path, error), -1);
+            assert_int_equal(golden_file_open(&f, NULL, path, error), -1);
             continue;
         }
-        assert_int_equal(golden_file_open(&f, path, error), 0);
+        assert_int_equal(golden_file_open(&f, NULL, path, error), 0);
         assert_non_null(golden_file_data(&f, golden_file_find(&f, "a"), error));
         golden_file_close(&f);
     }
     memset(file, 0xFF, 8);
     assert_int_equal(pwrite(fd, file, 8, 0), 8);
-    assert_int_equal(golden_file_open(&f, path, error), -1);
+    assert_int_equal(golden_file_open(&f, NULL, path, error), -1);
     assert_non_null(strstr(error, "header"));
     close(fd);
     unlink(path);
-    assert_int_equal(golden_file_open(&f, path, error), -1);
+    assert_int_equal(golden_file_open(&f, NULL, path, error), -1);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_int_equal(golden_file_open(&f, path, error), -1); /* no wait */
+    assert_int_equal(golden_file_open(&f, NULL, path, error), -1); /* no wait */
     unlink(path);
-    assert_int_equal(golden_file_open(&f, "/tmp", error), -1);
+    assert_int_equal(golden_file_open(&f, NULL, "/tmp", error), -1);
 }
 
 int main(void)
