@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "conformance/results.h"
 #include "conformance/runner.h"
@@ -68,8 +69,7 @@ static void word(struct reader *r, char out[WORD_MAX])
     r->at += n;
 }
 
-/* A day that there is, as YYYY-MM-DD. */
-static int is_date(const char *text)
+int conf_expect_is_date(const char *text)
 {
     static const char form[] = "dddd-dd-dd";
     static const int days[] = {
@@ -90,6 +90,15 @@ static int is_date(const char *text)
         return 0;
     return month != 2 || day < 29 ||
            (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+}
+
+void conf_expect_today(char out[16])
+{
+    time_t now = time(NULL);
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    strftime(out, 16, "%Y-%m-%d", &tm);
 }
 
 /* "key=value" of a waiver. */
@@ -113,9 +122,9 @@ static int take_waiver(struct reader *r, struct conf_expect *e,
     if (take_pair(r, "by", by) || take_pair(r, "on", on) ||
         take_pair(r, "until", until))
         return -1;
-    if (!is_date(on) || !is_date(until))
+    if (!conf_expect_is_date(on) || !conf_expect_is_date(until))
         return refuse(r, "'%s' is no date YYYY-MM-DD",
-                      is_date(on) ? until : on);
+                      conf_expect_is_date(on) ? until : on);
     /* Dates in this form compare as texts. */
     if (strcmp(on, until) > 0)
         return refuse(r, "until %s is before on %s", until, on);

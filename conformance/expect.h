@@ -48,6 +48,10 @@ const struct conf_expect *conf_expects_find(const struct conf_expects *e,
                                             const char *device,
                                             const char *name,
                                             const struct conf_expect **out_two);
+/* A day that there is, as YYYY-MM-DD; such texts compare as the days do. */
+int conf_expect_is_date(const char *text);
+/* This day, UTC. */
+void conf_expect_today(char out[16]);
 void conf_expects_release(struct conf_expects *e);
 
 #endif

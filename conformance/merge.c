@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/expect.h"
 #include "conformance/json.h"
 #include "conformance/origin.h"
 
@@ -123,19 +124,27 @@ static int refuse_gap(const char *what, const struct conf_json_gap *gap,
     return refuse(text, "", "");
 }
 
-/* Both have the device: one driver, one environment. */
+/* Both have the device: one driver, the same devices beside it, one
+ * environment. */
 static int check_device(const struct conf_results *a, const cJSON *x,
                         const struct conf_results *b, const cJSON *y)
 {
-    static const char *const keys[] = { "product", "driver" };
+    static const struct {
+        const char *key, *words;
+    } keys[] = {
+        { "product", "one device with two drivers" },
+        { "driver", "one device with two drivers" },
+        { "visible", "one device beside other devices" },
+    };
     struct conf_json_gap gap;
     cJSON *mine, *theirs;
     int differ;
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (conf_json_differs(conf_json_field(x, keys[i]),
-                              conf_json_field(y, keys[i]), keys[i], &gap))
-            return refuse_gap("one device with two drivers", &gap, a, b);
+        if (conf_json_differs(conf_json_field(x, keys[i].key),
+                              conf_json_field(y, keys[i].key), keys[i].key,
+                              &gap))
+            return refuse_gap(keys[i].words, &gap, a, b);
     mine = conf_origin_settings(environment_of(a, x));
     theirs = conf_origin_settings(environment_of(b, y));
     differ = conf_json_differs(mine, theirs, "environment", &gap);
@@ -201,6 +210,53 @@ static int check_kin(const struct merge *m)
         for (int k = 0; k < i; k++)
             if (check_pair(&m->in[k], &m->in[i]))
                 return -1;
+    }
+    return 0;
+}
+
+/* ---- waivers that have ended ----------------------------------------------
+ */
+
+static int end_waiver(struct conf_past *p, const char *until)
+{
+    char *message = NULL;
+
+    if (asprintf(&message, "the waiver has ended since, on %s: %s", until,
+                 conf_json_text(p->item, "message")) < 0)
+        return refuse("out of memory", "", "");
+    fprintf(stderr, "note: %s %s: the waiver ended on %s\n", p->device, p->name,
+            until);
+    p->verdict = CONF_FAIL;
+    cJSON_ReplaceItemInObjectCaseSensitive(
+        p->item, "verdict", cJSON_CreateString(conf_verdict_name(CONF_FAIL)));
+    cJSON_ReplaceItemInObjectCaseSensitive(p->item, "message",
+                                           cJSON_CreateString(message));
+    free(message);
+    return 0;
+}
+
+/* The joint run is of today: what was waived until yesterday fails. */
+static int end_waivers(const struct merge *m)
+{
+    char today[16];
+
+    conf_expect_today(today);
+    for (size_t i = 0; i < m->n_all; i++) {
+        struct conf_past *p = m->all[i];
+        const char *until = conf_json_text(p->item, "until");
+
+        if (p->verdict != CONF_WAIVED)
+            continue;
+        if (!conf_expect_is_date(until)) {
+            char what[300];
+
+            snprintf(what, sizeof what,
+                     "%.63s %.160s is waived, and until holds no day",
+                     p->device, p->name);
+            return refuse(what, path_of(m, p), "");
+        }
+        if (strcmp(until, today) < 0 && end_waiver(p, until))
+            return -1;
     }
     return 0;
 }
@@ -305,6 +361,7 @@ static char *join(struct merge *m)
         const cJSON *s =
             cJSON_GetObjectItemCaseSensitive(m->in[i].root, "seconds");
 
+        conf_clean(m->in[i].path);
         cJSON_AddItemToArray(from, cJSON_CreateString(m->in[i].path));
         seconds += cJSON_IsNumber(s) ? s->valuedouble : 0;
     }
@@ -351,7 +408,7 @@ static int merge_all(struct merge *m, char **paths, const char *out)
             return refuse(error, "", "");
         }
     }
-    if (check_kin(m) || gather(m))
+    if (check_kin(m) || gather(m) || end_waivers(m))
         return -1;
     join_status(m);
     text = join(m);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/expect.h"
 #include "conformance/json.h"
 #include "conformance/runner.h"
 
@@ -40,6 +41,19 @@ static void add_rounded(cJSON *o, const char *key, double value, double scale)
     cJSON_AddNumberToObject(o, key, round(value * scale) / scale);
 }
 
+/* The last day of a waiver: whoever reads the report later may ask. */
+static void add_until(cJSON *o, const struct conf_run *run,
+                      const struct conf_target *t, const char *name)
+{
+    const struct conf_expect *e, *two;
+
+    if (!run->expects)
+        return;
+    e = conf_expects_find(run->expects, t->device.name, name, &two);
+    if (e && e->kind == CONF_EXPECT_WAIVE)
+        cJSON_AddStringToObject(o, "until", e->until);
+}
+
 static cJSON *case_json(const struct conf_run *run, const struct conf_target *t,
                         size_t index)
 {
@@ -56,6 +70,8 @@ static cJSON *case_json(const struct conf_run *run, const struct conf_target *t,
     cJSON_AddStringToObject(o, "message", r->message ? r->message : "");
     cJSON_AddStringToObject(o, "rerun", rerun ? rerun : "");
     cJSON_AddItemToObject(o, "metrics", metrics_json(r));
+    if (r->verdict == CONF_WAIVED)
+        add_until(o, run, t, cc->name);
     free(rerun);
     return o;
 }
@@ -69,6 +85,8 @@ static cJSON *device_json(const struct conf_target *t)
     cJSON_AddStringToObject(o, "backend", t->device.backend);
     cJSON_AddStringToObject(o, "driver", t->device.driver);
     cJSON_AddStringToObject(o, "stands_on", t->device.stands_on);
+    /* What cases across devices find: it decides what they do. */
+    cJSON_AddStringToObject(o, "visible", t->devices ? t->devices : "");
     cJSON_AddItemToObject(o, "summary", counts_json(&t->counts));
     return o;
 }

@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "conformance/expect.h"
 #include "conformance/runner.h"
@@ -155,13 +154,10 @@ int conf_settle_open(struct conf_run *run)
 {
     const struct conf_strings *files = &run->set->expect;
     char error[CONF_EXPECT_ERROR] = "", today[16];
-    time_t now = time(NULL);
-    struct tm tm;
 
     if (!files->n)
         return 0;
-    gmtime_r(&now, &tm);
-    strftime(today, sizeof today, "%Y-%m-%d", &tm);
+    conf_expect_today(today);
     run->expects = calloc(1, sizeof *run->expects);
     if (!run->expects)
         return complain("out of memory");

@@ -284,17 +284,88 @@ static void lists_count(void **state)
     cJSON_Delete(json);
 }
 
+/* w2.json with `to` for the first `from`, beside w1.json, joined. */
+static void joins(const char *from, const char *to, int status,
+                  const char *words)
+{
+    char *text = read_text(in_dir("w2.json")), *out = NULL, *at;
+
+    assert_non_null(text);
+    at = strstr(text, from);
+    assert_non_null(at);
+    assert_true(asprintf(&out, "%.*s%s%s", (int)(at - text), text, to,
+                         at + strlen(from)) > 0);
+    write_text(in_dir("w2x.json"), out);
+    must(RUN("merge", "--json", in_dir("joint.json"), in_dir("w1.json"),
+             in_dir("w2x.json")),
+         status, words);
+    free(out);
+    free(text);
+}
+
+/* What was waived when a shard ran is waived no more in a later merge. */
+static void merged_waivers_end(void **state)
+{
+    char before[16], today[16], text[160], until[64];
+    cJSON *json;
+
+    (void)state;
+    date(-30, before);
+    date(0, today);
+    snprintf(text, sizeof text, "waive known.fails * by=me on=%s until=%s x\n",
+             before, today);
+    snprintf(until, sizeof until, "\"until\":\t\"%s\"", today);
+    write_text(in_dir("expect"), text);
+    for (int i = 1; i <= 2; i++) {
+        char name[16];
+
+        snprintf(text, sizeof text, "%d/2", i);
+        snprintf(name, sizeof name, "w%d.json", i);
+        must(CONFORM("--device", "cpu:0", "--case", "known.fails", "--case",
+                     "known.good", "--expect", in_dir("expect"), "--shard",
+                     text, "--json", in_dir(name)),
+             CONF_EXIT_OK, "");
+    }
+    /* Sorted by name: known.fails is the first shard's or the second's. */
+    json = read_json(in_dir("w2.json"));
+    if (!case_in(json, "known.fails")) {
+        assert_int_equal(rename(in_dir("w2.json"), in_dir("w3.json")), 0);
+        assert_int_equal(rename(in_dir("w1.json"), in_dir("w2.json")), 0);
+        assert_int_equal(rename(in_dir("w3.json"), in_dir("w1.json")), 0);
+    }
+    cJSON_Delete(json);
+    joins(until, until, CONF_EXIT_OK, "");
+    joins(until, "\"until\":\"2001-01-02\"", CONF_EXIT_NOT,
+          "cpu:0 known.fails: the waiver ended on 2001-01-02");
+    json = read_json(in_dir("joint.json"));
+    assert_string_equal(string_of(case_in(json, "known.fails"), "verdict"),
+                        "fail");
+    assert_non_null(
+        strstr(string_of(case_in(json, "known.fails"), "message"),
+               "the waiver has ended since, on 2001-01-02: waived by me"));
+    cJSON_Delete(json);
+    joins(until, "\"until\":\"2001-02-30\"", CONF_EXIT_UNRUN,
+          "known.fails is waived, and until holds no day");
+    joins("\"until\":", "\"upto\":", CONF_EXIT_UNRUN,
+          "known.fails is waived, and until holds no day");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(expected_failures), cmocka_unit_test(waivers),
-        cmocka_unit_test(bad_files),         cmocka_unit_test(flaky_is_no_pass),
+        cmocka_unit_test(expected_failures),
+        cmocka_unit_test(waivers),
+        cmocka_unit_test(bad_files),
+        cmocka_unit_test(flaky_is_no_pass),
         cmocka_unit_test(lists_count),
+        cmocka_unit_test(merged_waivers_end),
     };
 
     if (argc > 1 && !strcmp(argv[1], "conform")) {
         conf_extra_family = family;
         return conf_command(argc - 1, argv + 1);
     }
+    if (argc > 1 && !strcmp(argv[1], "merge"))
+        return conf_merge_command(argc - 1, argv + 1);
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -486,6 +486,8 @@ static void other_shards_are_refused(void **state)
                      "in ");
     other_is_refused("\"driver\":\t\"", "\"driver\":\t\"x",
                      "one device with two drivers: driver is '");
+    other_is_refused("\"visible\":\t\"cpu:0", "\"visible\":\t\"cpu:0,cuda:0",
+                     "one device beside other devices: visible is 'cpu:0");
 }
 
 /* ---- a budget ------------------------------------------------------------ */
