@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <xxhash.h>
@@ -371,6 +372,70 @@ static void full_disk(void **state)
          "journal.jsonl");
 }
 
+/* A journal of a verdict, and of so many that were taken back that no report is
+ * as long; its length. */
+static rlim_t long_journal(const char *path)
+{
+    static const char line[] = "{\"device\":\"cpu:0\",\"case\":"
+                               "\"past.of.all.j\",\"verdict\":\"missing\","
+                               "\"ms\":0,\"message\":\"\",\"metrics\":{}}";
+    char *text = read_text(path), *end;
+    FILE *f;
+    long size;
+
+    assert_non_null(text);
+    end = strchr(strchr(text, '\n') + 1, '\n') + 1;
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fwrite(text, 1, (size_t)(end - text), f);
+    for (int i = 0; i < 2000; i++)
+        fprintf(f, "%016llx %s\n",
+                (unsigned long long)XXH3_64bits(line, sizeof line - 1), line);
+    size = ftell(f);
+    assert_int_equal(fclose(f), 0);
+    free(text);
+    return (rlim_t)size;
+}
+
+/* A journal that finds no room in mid-run costs the status: the reports are
+ * there, whole, and so is what the journal held before. */
+static void full_disk_in_mid_run(void **state)
+{
+    static const char *const reports[] = { "f.xml", "f.html", "f.tap" };
+    struct rlimit before, full;
+    char path[300];
+    size_t n;
+
+    (void)state;
+    must(CONFORM("--device", "cpu:0", "--case", "past.*", "--jobs", "1",
+                 "--resume", in_dir("brim")),
+         CONF_EXIT_OK, "conformant: 10 cases");
+    snprintf(path, sizeof path, "%s", in_dir("brim/journal.jsonl"));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    full = before;
+    full.rlim_cur = long_journal(path) + 40; /* a torn line fits */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+    must(CONFORM("--device", "cpu:0", "--case", "past.*", "--resume",
+                 in_dir("brim"), "--json", in_dir("f.json"), "--junit",
+                 in_dir("f.xml"), "--html", in_dir("f.html"), "--tap",
+                 in_dir("f.tap")),
+         CONF_EXIT_UNRUN, "brim/journal.jsonl: File too large");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    good(in_dir("f.json"), &n);
+    assert_int_equal(n, 10);
+    for (size_t i = 0; i < sizeof reports / sizeof *reports; i++) {
+        char *text = read_text(in_dir(reports[i]));
+
+        assert_non_null(text);
+        assert_non_null(strstr(text, "past.of.all.j"));
+        free(text);
+    }
+    /* With room it goes on behind the last whole line. */
+    must(CONFORM("--device", "cpu:0", "--case", "past.*", "--resume",
+                 in_dir("brim")),
+         CONF_EXIT_OK, "; 1 verdicts from ");
+}
+
 /* ---- shards -------------------------------------------------------------- */
 
 static void shards_join(void **state)
@@ -648,6 +713,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(other_programs_are_refused),
         cmocka_unit_test(journals_do_not_contradict),
         cmocka_unit_test(full_disk),
+        cmocka_unit_test(full_disk_in_mid_run),
         cmocka_unit_test(shards_join),
         cmocka_unit_test(gaps_and_overlaps_are_refused),
         cmocka_unit_test(other_shards_are_refused),
