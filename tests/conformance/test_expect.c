@@ -346,6 +346,18 @@ static void merged_waivers_end(void **state)
     cJSON_Delete(json);
     joins(until, "\"until\":\"2001-02-30\"", CONF_EXIT_UNRUN,
           "known.fails is waived, and until holds no day");
+    /* A report's name may hold any byte; what names it is text. */
+    assert_int_equal(rename(in_dir("w2.json"), in_dir("w2\xff.json")), 0);
+    must(RUN("merge", "--json", in_dir("joint.json"), in_dir("w1.json"),
+             in_dir("w2\xff.json")),
+         CONF_EXIT_OK, "");
+    json = read_json(in_dir("joint.json"));
+    assert_non_null(
+        strstr(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "merged_from"), 1)
+                   ->valuestring,
+               "w2?.json"));
+    cJSON_Delete(json);
+    assert_int_equal(rename(in_dir("w2\xff.json"), in_dir("w2.json")), 0);
     joins("\"until\":", "\"upto\":", CONF_EXIT_UNRUN,
           "known.fails is waived, and until holds no day");
 }
