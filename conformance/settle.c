@@ -34,7 +34,6 @@ static void preface(char **message, const char *format, ...)
     va_end(ap);
     if (n < 0)
         return;
-    conf_clean(head); /* it may quote a file's name */
     if (asprintf(&whole, "%s%s%s", head, *message ? ": " : "",
                  *message ? *message : "") >= 0) {
         free(*message);
