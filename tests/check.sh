@@ -321,6 +321,10 @@ step_selftest() {
     caught=$(grep -cE '"outcome":[[:space:]]*"caught"' "$json")
     lived=$(grep -cE '"outcome":[[:space:]]*"(lived|broken)"' "$json")
     if [ "$rc" != 0 ] && [ "$lived" = 0 ]; then lived=1; fi
+    # What no device here shows proves nothing: it has a name there.
+    if ! grep -qE '"unproven":[[:space:]]*\[\]' "$json"; then
+        lived=$((lived + 1))
+    fi
     [ "$lived" = 0 ] || echo "FAILED: the self-test (exit $rc)"
     count "$caught" "$lived" 0
 }
