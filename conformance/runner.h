@@ -300,12 +300,12 @@ struct conf_outfile {
     char *path, *temporary; /* temporary NULL: written in place */
     FILE *file;
 };
-/* Opens for writing, so that an unwritable path is known before the run; "-" is
- * stdout.  0, or -1 and a line on stderr. */
 /* 1 if both names are of one place, whether there is something or not. */
 int conf_is_same_place(const char *a, const char *b);
 /* 1 if the path is of something beneath the folder; links followed. */
 int conf_is_within(const char *path, const char *dir);
+/* Opens for writing, so that an unwritable path is known before the run; "-" is
+ * stdout.  0, or -1 and a line on stderr. */
 int conf_outfile_open(struct conf_outfile *o, const char *path);
 /* Writes and puts it in place.  0, or -1 and a line on stderr. */
 int conf_outfile_finish(struct conf_outfile *o, const char *text);
