@@ -17,6 +17,7 @@
 
 #include "conformance/golden.h"
 #include "conformance/json.h"
+#include "conformance/results.h"
 
 #define HEADER_MAX   ((uint64_t)64 << 20)
 #define DATA_MAX     ((uint64_t)4 << 30) /* read whole into host memory */
@@ -306,14 +307,13 @@ static int read_all(int fd, void *to, size_t size, uint64_t at)
 static int is_within(int fd, const char *dir)
 {
     char link[64], real[PATH_MAX], *base = realpath(dir, NULL);
-    size_t n = base ? strlen(base) : 0;
     ssize_t length;
     int within;
 
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     length = readlink(link, real, sizeof real - 1);
     real[length > 0 ? length : 0] = 0;
-    within = n && !strncmp(real, base, n) && (n == 1 || real[n] == '/');
+    within = base && conf_is_beneath(real, base);
     free(base);
     return within;
 }

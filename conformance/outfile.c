@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conformance/results.h"
 #include "conformance/runner.h"
 
 static int complain(const char *path, const char *what)
@@ -63,8 +64,7 @@ int conf_is_same_place(const char *a, const char *b)
 int conf_is_within(const char *path, const char *dir)
 {
     char *x = strcmp(path, "-") ? place_of(path) : NULL, *y = place_of(dir);
-    size_t n = y ? strlen(y) : 0;
-    int within = x && y && !strncmp(x, y, n) && (x[n] == '/' || n == 1);
+    int within = x && y && conf_is_beneath(x, y);
 
     free(x);
     free(y);

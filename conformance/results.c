@@ -72,11 +72,17 @@ out:
     return text;
 }
 
+int conf_is_beneath(const char *real, const char *base)
+{
+    size_t n = strlen(base);
+
+    return !strncmp(real, base, n) && (n == 1 || real[n] == '/');
+}
+
 int conf_path_within(const char *dir, const char *path,
                      char error[CONF_RESULTS_ERROR])
 {
     char *base = realpath(dir, NULL), *real = realpath(path, NULL);
-    size_t n = base ? strlen(base) : 0;
     int st = 0;
 
     /* What is not there cannot be opened either, and whoever tries says so. */
@@ -85,8 +91,7 @@ int conf_path_within(const char *dir, const char *path,
                  ? 0
                  : conf_json_refuse(error, "%.300s: %s", base ? path : dir,
                                     strerror(errno));
-    else if (strncmp(real, base, n) ||
-             (real[n] != '/' && strcmp(base, "/") != 0))
+    else if (!conf_is_beneath(real, base))
         st = conf_json_refuse(error, "%.300s: a link that leads out of %.100s",
                               path, dir);
     free(base);

@@ -78,6 +78,8 @@ int conf_results_excused(enum conf_verdict verdict);
 char *conf_read_file(const char *path, size_t most, size_t *out_size,
                      char error[CONF_RESULTS_ERROR]);
 
+/* 1 if `real` is beneath the folder `base`; both as realpath() gives them. */
+int conf_is_beneath(const char *real, const char *base);
 /* No link leads from `path` out of `dir`: 0, or -1 and a sentence. */
 int conf_path_within(const char *dir, const char *path,
                      char error[CONF_RESULTS_ERROR]);

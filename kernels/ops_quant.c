@@ -95,9 +95,8 @@ static halError_t choose(struct ops_call *call, const struct quant_product *p,
     }
     st = ops_find(call, p->op, "%s_gemm%s", p->family, p->suffix);
     if (st != halSuccess ||
-        !ops_is_deep(call, ops_tile_steps(
-                               call, p->m + 64 * (p->experts ? p->experts : 0),
-                               p->n, p->k)))
+        !ops_is_deep(call,
+                     ops_tile_steps(call, p->m + 64 * p->experts, p->n, p->k)))
         return st;
     *out_is_gemv = 1;
     return ops_find(call, p->op, "%s_gemv%s", p->family, p->suffix);

@@ -343,7 +343,6 @@ static void data_other_target(struct conf *c)
     free(bytes);
 }
 
-/* The caller's bytes may go as soon as the call returns. */
 /* A sound module whose code no driver takes, for any device: the error must
  * come out, and the device must go on. */
 static void data_no_code(struct conf *c)
@@ -380,6 +379,7 @@ static void data_no_code(struct conf *c)
     CONF_OK(c, halDeviceSynchronize());
 }
 
+/* The caller's bytes may go as soon as the call returns. */
 static void data_is_copied(struct conf *c)
 {
     size_t n = stock_size();

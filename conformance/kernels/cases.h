@@ -63,6 +63,12 @@ void *kx_fetch(struct conf *c, const struct kx_tensor *t);
 
 /* ---- judging ---------------------------------------------------------- */
 
+/* Around one operator: it goes the way that is asked for, for halopSelect();
+ * kx_way_end takes what it said, and ends the case where there is no such way
+ * here.  way NULL: as it goes. */
+void kx_way_begin(struct conf *c, const char *way);
+void kx_way_end(struct conf *c, const char *way, halError_t st);
+
 /* Two-part bounds (docs/numerics.md): `terms` f32 roundings of the result, then
  * one to dtype; _sum: `factor` roundings of mag, which is where the terms of a
  * sum cancel. */

@@ -118,20 +118,6 @@ static double factor(int64_t k)
     return 8 + sqrt((double)k);
 }
 
-/* The op in the way that is asked for; ends the case where there is none. */
-static void gemm_by_way(struct conf *c, const struct param *p, void *y,
-                        const void *x, const void *w, const void *bias)
-{
-    halError_t st;
-
-    CONF_OK(c, halopSelect(p->way));
-    st = halopGemm(p->in, p->out, y, x, w, bias, p->s.m, p->s.n, p->s.k, NULL);
-    CONF_OK(c, halopSelect(NULL)); /* first: the process has other cases */
-    if (st == halErrorNotSupported)
-        conf_end(c, CONF_UNSUPPORTED, "%s", halGetErrorDetail());
-    CONF_OK(c, st);
-}
-
 static void judge(struct conf *c, const struct param *p, struct kx_tensor *x,
                   struct kx_tensor *w, struct kx_tensor *bias)
 {
@@ -142,14 +128,11 @@ static void judge(struct conf *c, const struct param *p, struct kx_tensor *x,
     const void *b = bias ? bias->buf.mem : NULL;
     struct conf_bound bound;
 
-    if (p->way)
-        gemm_by_way(c, p, y.buf.mem, x->buf.mem, w->buf.mem, b);
-    else if (p->gemv)
-        CONF_OK(c, halopGemv(p->in, p->out, y.buf.mem, x->buf.mem, w->buf.mem,
-                             b, s->m, s->n, s->k, NULL));
-    else
-        CONF_OK(c, halopGemm(p->in, p->out, y.buf.mem, x->buf.mem, w->buf.mem,
-                             b, s->m, s->n, s->k, NULL));
+    kx_way_begin(c, p->way);
+    kx_way_end(c, p->way,
+               (p->gemv ? halopGemv : halopGemm)(p->in, p->out, y.buf.mem,
+                                                 x->buf.mem, w->buf.mem, b,
+                                                 s->m, s->n, s->k, NULL));
     oracle_gemm(want, mag, x->val, w->val, bias ? bias->val : NULL, s->m, s->n,
                 s->k);
     bound = kx_bound_sum(p->out, factor(s->k), mag, want, n);

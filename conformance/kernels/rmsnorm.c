@@ -69,23 +69,6 @@ static double terms(int64_t n)
     return 12 + sqrt((double)n);
 }
 
-/* Makes the norms that follow go the case's way. */
-static void select_way(struct conf *c, const struct param *p)
-{
-    if (p->way)
-        CONF_OK(c, halopSelect(p->way));
-}
-
-/* What such a norm said; ends the case where there is no such way. */
-static void judge_way(struct conf *c, const struct param *p, halError_t st)
-{
-    if (p->way)
-        CONF_OK(c, halopSelect(NULL)); /* the process has other cases */
-    if (p->way && st == halErrorNotSupported)
-        conf_end(c, CONF_UNSUPPORTED, "%s", halGetErrorDetail());
-    CONF_OK(c, st);
-}
-
 static void run_rmsnorm(struct conf *c)
 {
     const struct param *p = conf_param(c);
@@ -97,10 +80,10 @@ static void run_rmsnorm(struct conf *c)
     struct conf_bound bound = kx_bound(p->dtype, terms(s->n));
     double *want = kx_doubles(c, n);
 
-    select_way(c, p);
-    judge_way(c, p,
-              halopRmsNorm(p->dtype, y.buf.mem, x.buf.mem, w.buf.mem, s->rows,
-                           s->n, (float)s->eps, NULL));
+    kx_way_begin(c, p->way);
+    kx_way_end(c, p->way,
+               halopRmsNorm(p->dtype, y.buf.mem, x.buf.mem, w.buf.mem, s->rows,
+                            s->n, (float)s->eps, NULL));
     oracle_rmsnorm(want, x.val, w.val, s->rows, s->n, (float)s->eps);
     kx_expect(c, "y", &y, want, NULL, s->rows, s->n, &bound);
     kx_intact(c, &x);
@@ -120,11 +103,11 @@ static void run_add_rmsnorm(struct conf *c)
     struct conf_bound bound = kx_bound(p->dtype, terms(s->n));
     double *want = kx_doubles(c, n), *want_sum = kx_doubles(c, n);
 
-    select_way(c, p);
-    judge_way(c, p,
-              halopAddRmsNorm(p->dtype, y.buf.mem, sum.buf.mem, x.buf.mem,
-                              r.buf.mem, w.buf.mem, s->rows, s->n,
-                              (float)s->eps, NULL));
+    kx_way_begin(c, p->way);
+    kx_way_end(c, p->way,
+               halopAddRmsNorm(p->dtype, y.buf.mem, sum.buf.mem, x.buf.mem,
+                               r.buf.mem, w.buf.mem, s->rows, s->n,
+                               (float)s->eps, NULL));
     oracle_add_rmsnorm(p->dtype, want, want_sum, x.val, r.val, w.val, s->rows,
                        s->n, (float)s->eps);
     kx_expect_exact(c, "sum", &sum, want_sum);
@@ -165,10 +148,10 @@ static void run_extremes(struct conf *c)
     x = kx_input(c, p->dtype, val, ROWS * N, 0);
     w = kx_normal(c, p->dtype, N, 1, 0);
     y = kx_output(c, p->dtype, ROWS * N, 0);
-    select_way(c, p);
-    judge_way(c, p,
-              halopRmsNorm(p->dtype, y.buf.mem, x.buf.mem, w.buf.mem, ROWS, N,
-                           1e-6f, NULL));
+    kx_way_begin(c, p->way);
+    kx_way_end(c, p->way,
+               halopRmsNorm(p->dtype, y.buf.mem, x.buf.mem, w.buf.mem, ROWS, N,
+                            1e-6f, NULL));
     oracle_rmsnorm(want, x.val, w.val, ROWS, N, 1e-6f);
     kx_expect(c, "y", &y, want, NULL, ROWS, N, &bound);
 }

@@ -202,6 +202,21 @@ void kx_expect_exact(struct conf *c, const char *what,
     conf_check(c, 1, "%s", what);
 }
 
+void kx_way_begin(struct conf *c, const char *way)
+{
+    if (way)
+        CONF_OK(c, halopSelect(way));
+}
+
+void kx_way_end(struct conf *c, const char *way, halError_t st)
+{
+    if (way)
+        CONF_OK(c, halopSelect(NULL)); /* first: the process has other cases */
+    if (way && st == halErrorNotSupported)
+        conf_end(c, CONF_UNSUPPORTED, "%s", halGetErrorDetail());
+    CONF_OK(c, st);
+}
+
 void kx_intact(struct conf *c, const struct kx_tensor *t)
 {
     conf_check_zones(c, &t->buf);
