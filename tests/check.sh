@@ -202,7 +202,7 @@ readme() {
         echo "FAILED: README's program"
         return 1
     fi
-    if ! grep -q '^cpu:0 .* 42 ' "$dir/out" || grep -vq ' 42 ' "$dir/out"; then
+    if ! grep -q '^device 0: 42$' "$dir/out" || grep -vq ': 42$' "$dir/out"; then
         echo "FAILED: README's program prints something else than 42"
         return 1
     fi
