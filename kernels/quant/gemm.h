@@ -6,11 +6,14 @@
  * gemm.k's: MB x NB a group on CPUs, BM x BN on GPUs.
  *
  * The including kernel defines NAME, Q_Y, Q_XS, Q_WS, Q_XLD, Q_WLD and Q_MORE
- * as for gemv.h (where HAL_WIDE, weights whose rows lie along n have Q_W1(col,
- * k), one of them, instead of Q_WLD), and:
+ * as for gemv.h, and:
  *
  * Q_SPLIT: products of so many k, a multiple of 16, are summed in f32 before
  * Q_MERGE and Q_TERM; at most 256.
+ *
+ * Q_PANEL(m, at, step, col, k0, len, kc): where HAL_WIDE, instead of Q_WLD for
+ * weights whose rows lie along n: stores 16 columns of len k from k0, and zeros
+ * up to kc, at m[at], m[at + step], ...
  *
  * Q_SUM: the type of the sum that waits, float or int.
  *
@@ -118,15 +121,10 @@ KERNEL(NAME, PARAMS, LOCAL(float, as, MB *KC + 16), LOCAL(float, bs, NB *KC),
             for (idx k0 = 0; k0 < depth; k0 += KC) {
                 idx len = MIN(IDX(depth) - k0, IDX(KC));
                 idx kc = (len + 15) / 16 * 16;
-#ifdef Q_W1
-                for (idx c = 0; c < cols; c += NR)
-                    for (idx kk = 0; kk < kc; kk++)
-                        for (idx j = c; j < c + NR; j++) {
-                            float v = 0.0f;
-                            if (kk < len && j < cols)
-                                v = Q_W1(col0 + j, k0 + kk);
-                            bs[c * KC + kk * NR + j - c] = v;
-                        }
+#ifdef Q_PANEL
+                for (idx c = 0; c < (cols + NR - 1) / NR * NR; c += 16)
+                    Q_PANEL(bs, c / NR * NR * KC + c % NR, NR, col0 + c, k0,
+                            len, kc)
 #else
                 for (idx c = 0; c < cols; c += NR)
                     VSTEPS(kk, k, len)

@@ -32,16 +32,8 @@ order_table(float *table, const uint *zeros, const hal_T_f16 *scales, idx n,
             idx groups, uint more)
 {
     for (idx g = 0; g < groups; g++, zeros += n / 8, scales += n) {
-        v16 s = hal_ld16_f16(scales), z;
-        HAL_V
-        {
-            hal_vi lane = __builtin_convertvector(hal_iota(hal_i), hal_vi);
-            hal_vu upper = (hal_vu)(lane > 7);
-            hal_vu word = (((hal_vu){ 0 } + zeros[0]) & ~upper) |
-                          (((hal_vu){ 0 } + zeros[1]) & upper);
-            word = (word >> ((hal_vu)lane % 8 * 4) & 15u) + more;
-            z.HAL_P = s.HAL_P * __builtin_convertvector((hal_vi)word, hal_vf);
-        }
+        v16 s = hal_ld16_f16(scales), z = spread(zeros[0], zeros[1]);
+        z = vec_mul(s, vec_add(z, vec_set((float)more)));
         hal_st16_f32(table + 32 * g, s);
         hal_st16_f32(table + 32 * g + 16, z);
     }

@@ -39,3 +39,17 @@
             ST(f16, y16, i, v);          \
         }                                \
     }
+
+/* k elements of y from element i */
+#ifdef HAL_WIDE
+#define Q_STORE16(i, k, v)             \
+    {                                  \
+        if (Q_Y_FORMAT == 0u) {        \
+            VST(f32, y32, i, k, v);    \
+        } else if (Q_Y_FORMAT == 1u) { \
+            VST(bf16, y16, i, k, v);   \
+        } else {                       \
+            VST(f16, y16, i, k, v);    \
+        }                              \
+    }
+#endif
