@@ -11,7 +11,14 @@
 #include "conformance/oracles/paged.h"
 
 enum { LATENT = 512, ROPE = 64, DIM = 576, BYTES = HALOP_MLA_FP8_BYTES };
-enum { RAGGED = 1, WILD = 2, FULL = 4, ODD = 8, PADDED = 16 };
+enum {
+    RAGGED = 1,
+    WILD = 2,
+    FULL = 4,
+    ODD = 8,
+    PADDED = 16,
+    REPEATED = 32, /* 41 blocks, again and again */
+};
 
 /* ---- one token ----------------------------------------------------------- */
 
@@ -162,6 +169,12 @@ static const struct shape shapes[] = {
     { "misaligned", 2, 1, 5, 16, 3, 0, ODD },
 };
 
+/* One dtype: more keys than a thread's loops may have steps (docs/drivers). */
+static const struct shape contexts[] = {
+    { "kv131072", 1, 1, 1, 64, 2048, 0, REPEATED },
+    { "kv131072_one_part", 1, 1, 1, 64, 2048, 131072, REPEATED },
+};
+
 static const halDtype dtypes[][2] = { { halF32, halF32 },
                                       { halBF16, halBF16 },
                                       { halBF16, halF32 } };
@@ -182,7 +195,7 @@ static void make_sequences(struct conf *c, const struct shape *s,
     u->lens = conf_host(c, (size_t)s->batch * 4);
     u->table = conf_host(c, (size_t)n * 4);
     u->starts[0] = 0;
-    u->n_blocks = n + 1;
+    u->n_blocks = (s->flags & REPEATED ? 41 : n) + 1;
     for (int64_t b = 0; b < s->batch; b++) {
         const int64_t queries[] = { s->max_q, 1, 0, s->max_q, 1 };
         const int64_t lens[] = { kv_max, s->max_q, kv_max / 2 + 1, 0,
@@ -195,7 +208,7 @@ static void make_sequences(struct conf *c, const struct shape *s,
     }
     u->tokens = u->starts[s->batch];
     for (int64_t i = 0; i < n; i++) /* a stride that visits each block once */
-        u->table[i] = (int32_t)(n - i);
+        u->table[i] = (int32_t)(s->flags & REPEATED ? 41 - i % 41 : n - i);
 }
 
 /* Slots without a key hold ones: NaN in each of the three formats. */
@@ -215,6 +228,8 @@ static void make_cache(struct conf *c, const struct shape *s, struct setup *u)
                 (size_t)(u->table[b * s->width + j / s->block] * s->block +
                          j % s->block);
 
+            if (s->flags & REPEATED && j >= 41 * s->block)
+                break;
             for (int i = 0; i < LATENT; i++)
                 latent[i] = conf_normal(c) * (1 + i / 128);
             for (int i = 0; i < ROPE; i++)
@@ -436,6 +451,12 @@ void kx_cases_mla_fp8(struct conf_list *list)
             kx_add(list, p.dtype, " mla", run_append, &p, sizeof p,
                    "mla_fp8_append.%s.%s", name, p.s.name);
         }
+    }
+    for (int i = 0; i < KX_COUNT(contexts); i++) {
+        struct param p = { halBF16, halF32, contexts[i] };
+
+        kx_add(list, p.in, " mla", run, &p, sizeof p, "mla_fp8.bf16_f32.%s",
+               p.s.name);
     }
     kx_add(list, halF32, " mla", refuse_append, NULL, 0,
            "refuse.mla_fp8_append");
