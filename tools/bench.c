@@ -110,6 +110,7 @@ int cmd_bench(int argc, char **argv)
     int ordinals[BENCH_DEVICES_MAX];
     int status, n;
 
+    bench_blas_calm();
     if (argc > 1 && !strcmp(argv[1], "kernels"))
         return bench_kernels_command(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "compare"))

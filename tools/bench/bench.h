@@ -35,7 +35,7 @@ struct bench_case {
     enum bench_unit unit;
     double work;        /* bytes or operations of one call */
     double goal;        /* for the ratio; 0: none */
-    unsigned settle_ms; /* idle time before each sample */
+    unsigned settle_ms; /* idle time before each sample, and a call after it */
 };
 
 struct bench_result {
@@ -72,7 +72,7 @@ void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int bench_hal_ok(halError_t st);
 const char *bench_failure(void);
 
-/* Seconds of `calls` calls after an idle time, or -1. */
+/* Seconds of `calls` calls, after an idle time and one call more; or -1. */
 double bench_sample(bench_fn *fn, void *ctx, unsigned calls,
                     unsigned settle_ms);
 /* Calls that make a sample of target_s; 0 on failure.  Warms up as well. */
@@ -169,6 +169,11 @@ struct bench_blas {
                  const float *x, float *y);
     void *sgemm, *sgemv;
 };
+/* Before a library opens it: its threads spin after their work, for 25 to 100
+ * ms unless told otherwise, and on few cores they would do so in our samples.
+ */
+void bench_blas_calm(void);
+#define BENCH_BLAS_SETTLE_MS 5u /* after which they sleep */
 /* 0, or -1 with bench_fail naming the package. */
 int bench_blas_open(struct bench_blas *blas, unsigned n_threads);
 

@@ -12,10 +12,6 @@
 #include "kernels/ops.h"
 #include "tools/bench/gemm.h"
 
-/* OpenBLAS's threads spin for about 25 ms after their work; on a machine with
- * few cores they would do so in our sample. */
-#define SETTLE_MS 40u
-
 static int hal_gemm(void *ctx, unsigned calls)
 {
     const struct gemm *g = ctx;
@@ -86,7 +82,7 @@ const struct gemm_side gemm_openblas = { .name = "OpenBLAS",
                                          .run = openblas_run,
                                          .result = openblas_result,
                                          .close = openblas_close,
-                                         .settle_ms = SETTLE_MS };
+                                         .settle_ms = BENCH_BLAS_SETTLE_MS };
 
 /* ---- one shape ---------------------------------------------------------- */
 

@@ -15,7 +15,6 @@
 #include "tools/bench/bench.h"
 
 #define GEMV_GOAL   0.7
-#define SETTLE_MS   40u /* as in gemm.c */
 #define MAX_READERS 256u
 
 struct gemv {
@@ -166,7 +165,8 @@ static void one_gemv(struct bench *b, const struct halDeviceProp *prop,
                              .raw_ctx = g,
                              .unit = BENCH_BYTES,
                              .goal = goal,
-                             .settle_ms = raw == blas_gemv ? SETTLE_MS : 0 };
+                             .settle_ms =
+                                 raw == blas_gemv ? BENCH_BLAS_SETTLE_MS : 0 };
     double start;
 
     snprintf(name, sizeof name, "%s %dx%d", g->dtype == halF32 ? "f32" : "bf16",

@@ -75,8 +75,11 @@ double bench_sample(bench_fn *fn, void *ctx, unsigned calls, unsigned settle_ms)
                               .tv_nsec = (long)settle_ms * 1000000 };
     double start;
 
-    if (settle_ms)
+    if (settle_ms) {
         nanosleep(&pause, NULL);
+        if (fn(ctx, 1) != 0) /* sleeping threads awake, caches warm */
+            return -1;
+    }
     start = bench_now();
     if (fn(ctx, calls) != 0)
         return -1;
