@@ -76,10 +76,11 @@ step_tsan() {
     sanitized tsan thread STOCK_HALBIN="$B/stock.halbin" all tests || return 1
     # One thread each (most of the compiler's), or many short-lived processes;
     # they run under the other sanitizers.
-    without='compiler/test_(gcc_equal|halbin|halcc|pp_limits|preprocess|reflect|rules|tools)|test_commands|test_(cuda_text|cuda_nvrtc|emu|emu_mma|ptxas|gpu_check)|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \
+    without='compiler/test_(cpu_vectors|gcc_equal|halbin|halcc|pp_limits|preprocess|ptx|reflect|rules|spirv|tools)|test_(commands|golden_list)|test_(cuda_text|cuda_nvrtc|emu|emu_mma|ptxas|gpu_check)|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \
         unit "$B/tsan"
     conform "$B/tsan/halcyon" --device cpu:0 --case 'api.thread.*' \
-        --case 'api.stream.*' --timeout 5
+        --case 'api.stream.*' --case 'api.device.*' --case 'api.error.*' \
+        --timeout 5
 }
 
 step_valgrind() {
@@ -112,7 +113,7 @@ fuzz_one() { # TARGET LOG
     [ "$name" != profile ] || seeds=$PWD/backends/profiles
     [ -d "$seeds" ] || seeds=corpus/$name
     out=$(cd "$LOGS" && ASAN_OPTIONS=allocator_may_return_null=1 \
-        timeout 120 "$target" -max_total_time=10 -timeout=60 \
+        timeout 120 "$target" -max_total_time=4 -timeout=60 \
         -rss_limit_mb=4096 -print_final_stats=1 "corpus/$name" "$seeds" 2>&1)
     if [ $? = 0 ] && echo "$out" | grep 'number_of_executed_units: [1-9]'; then
         echo "@ 1 0 0"
