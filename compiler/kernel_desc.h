@@ -76,6 +76,7 @@ enum hal_target {
 #define HAL_CAP_SM_90  (1ull << 26)
 #define HAL_CAP_SM_90A (1ull << 27)
 #define HAL_CAP_SM_100 (1ull << 28)
+#define HAL_CAP_SM_89  (1ull << 29)
 
 /*
  * Code of one kernel for one kind of device.  Among the images that fit a

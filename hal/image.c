@@ -36,6 +36,7 @@ static const struct {
     { HAL_CAP_CPU_OTHER, "the build machine's CPU" },
     { HAL_CAP_SM_70, "compute capability 7.0" },
     { HAL_CAP_SM_80, "compute capability 8.0" },
+    { HAL_CAP_SM_89, "compute capability 8.9" },
     { HAL_CAP_SM_90, "compute capability 9.0" },
     { HAL_CAP_SM_90A, "compute capability 9.0 and no other" },
     { HAL_CAP_SM_100, "compute capability 10.0" },

@@ -213,7 +213,7 @@ static void test_skip(void **state)
         "variant; there are cpu cpu.base cpu.v3 cpu.v4 "
         "cpu.aarch64 cpu.other opencl opencl.small "
         "opencl.large vulkan vulkan.packed vulkan.bda vulkan.ssbo cuda ptx "
-        "ptx.sm70 ptx.sm80 ptx.sm90a");
+        "ptx.sm70 ptx.sm80 ptx.sm89 ptx.sm90a");
     snprintf(text, sizeof text, "#if 0\n#pragma hal skip vulkan.\n#endif\n%s",
              source);
     expect_error(text, "t.k:2: #pragma hal skip vulkan.: there is no such");

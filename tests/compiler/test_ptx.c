@@ -59,13 +59,17 @@ static void capabilities(void **state)
         { 7, 0, HAL_CAP_SM_70 },
         { 7, 5, HAL_CAP_SM_70 },
         { 8, 0, HAL_CAP_SM_70 | HAL_CAP_SM_80 },
-        { 8, 9, HAL_CAP_SM_70 | HAL_CAP_SM_80 },
+        { 8, 6, HAL_CAP_SM_70 | HAL_CAP_SM_80 },
+        { 8, 9, HAL_CAP_SM_70 | HAL_CAP_SM_80 | HAL_CAP_SM_89 },
         { 9, 0,
-          HAL_CAP_SM_70 | HAL_CAP_SM_80 | HAL_CAP_SM_90 | HAL_CAP_SM_90A },
+          HAL_CAP_SM_70 | HAL_CAP_SM_80 | HAL_CAP_SM_89 | HAL_CAP_SM_90 |
+              HAL_CAP_SM_90A },
         { 10, 0,
-          HAL_CAP_SM_70 | HAL_CAP_SM_80 | HAL_CAP_SM_90 | HAL_CAP_SM_100 },
+          HAL_CAP_SM_70 | HAL_CAP_SM_80 | HAL_CAP_SM_89 | HAL_CAP_SM_90 |
+              HAL_CAP_SM_100 },
         { 12, 0,
-          HAL_CAP_SM_70 | HAL_CAP_SM_80 | HAL_CAP_SM_90 | HAL_CAP_SM_100 },
+          HAL_CAP_SM_70 | HAL_CAP_SM_80 | HAL_CAP_SM_89 | HAL_CAP_SM_90 |
+              HAL_CAP_SM_100 },
     };
 
     (void)state;
@@ -84,8 +88,9 @@ static void chosen_by_capability(void **state)
     expect_variant(7, 5, "ptx.sm70", ".target sm_70");
     expect_variant(8, 6, "ptx.sm80", ".target sm_80");
     /* without a toolkit the next one serves; newer chips take it, too */
-    expect_variant(9, 0, "ptx.sm80", ".target sm_80");
-    expect_variant(10, 0, "ptx.sm80", ".target sm_80");
+    expect_variant(8, 9, "ptx.sm89", ".version 8.4\n.target sm_89\n");
+    expect_variant(9, 0, "ptx.sm89", ".target sm_89");
+    expect_variant(10, 0, "ptx.sm89", ".target sm_89");
     unsetenv("HALCYON_NVCC");
     assert_int_equal(compile(source, &old, 1, &bin), COMPILE_ERROR);
     assert_non_null(strstr(msg.text, "no variant for PTX"));
