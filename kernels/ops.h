@@ -133,10 +133,11 @@ HAL_API halError_t halopGemm(halDtype in, halDtype out, void *y, const void *x,
  * NVIDIA's tensor cores (compute capability 8.0), halErrorNotSupported
  * elsewhere: no GPU has run it yet.  "gemm:portable" by this library's kernels
  * for every device.  "rmsnorm:tuned" and "rmsnorm:portable" are the same for
- * halopRmsNorm and halopAddRmsNorm.  Several go with commas between; what is
- * not named stays as it was.  "": all portable.  NULL: as HALCYON_KERNEL says,
- * which is read once and is the default.  All ways keep the bounds of
- * docs/numerics.md; their last bits differ.
+ * halopRmsNorm and halopAddRmsNorm, "fp8_gemm:tuned" (compute capability 8.9)
+ * and "fp8_gemm:portable" for halopGemmFp8.  Several go with commas between;
+ * what is not named stays as it was.  "": all portable.  NULL: as
+ * HALCYON_KERNEL says, which is read once and is the default.  All ways keep
+ * the bounds of docs/numerics.md; their last bits differ.
  * docs/decisions/0012-native-operators.md has the figures.
  * halErrorInvalidValue for another choice.  Thread-safe. */
 HAL_API halError_t halopSelect(const char *choice);

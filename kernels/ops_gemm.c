@@ -150,7 +150,7 @@ static halError_t choose_tuned(struct ops_call *call, const char *op,
                         "gemm:tuned is asked for, and it multiplies bf16, not "
                         "%s",
                         ops_dtype_label(p->in));
-    st = ops_tuned_here(call, "gemm:tuned");
+    st = ops_tuned_here(call, "gemm:tuned", 80);
     return st != halSuccess
                ? st
                : ops_find(call, op,

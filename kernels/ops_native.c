@@ -233,8 +233,8 @@ enum { UNREADABLE = OPS_TUNED + 1, UNSELECTED };
 
 #define WAYS                                              \
     "gemm:portable, gemm:native or gemm:tuned, nor "      \
-    "rmsnorm:portable or rmsnorm:tuned, nor two of them " \
-    "with a comma between"
+    "rmsnorm:portable, rmsnorm:tuned, fp8_gemm:portable " \
+    "or fp8_gemm:tuned, nor several with commas between"
 
 static const struct {
     const char *name;
@@ -246,10 +246,13 @@ static const struct {
     { "gemm:tuned", OPS_GEMM, OPS_TUNED },
     { "rmsnorm:portable", OPS_RMSNORM, OPS_PORTABLE },
     { "rmsnorm:tuned", OPS_RMSNORM, OPS_TUNED },
+    { "fp8_gemm:portable", OPS_FP8_GEMM, OPS_PORTABLE },
+    { "fp8_gemm:tuned", OPS_FP8_GEMM, OPS_TUNED },
 };
 
 /* by halopSelect() */
-static _Atomic int selected[OPS_CHOICES] = { UNSELECTED, UNSELECTED };
+static _Atomic int selected[OPS_CHOICES] = { UNSELECTED, UNSELECTED,
+                                             UNSELECTED };
 static int environment[OPS_CHOICES];
 static pthread_once_t environment_once = PTHREAD_ONCE_INIT;
 
@@ -309,7 +312,7 @@ halError_t ops_way_wanted(const char *op, enum ops_choice what,
 
 halError_t halopSelect(const char *choice)
 {
-    int choices[OPS_CHOICES] = { UNSELECTED, UNSELECTED };
+    int choices[OPS_CHOICES] = { UNSELECTED, UNSELECTED, UNSELECTED };
 
     if (choice && !read_ways(choice, UNSELECTED, choices))
         return ops_fail("halopSelect", halErrorInvalidValue,
@@ -322,10 +325,11 @@ halError_t halopSelect(const char *choice)
 
 /* ---- where there are tuned kernels --------------------------------------- */
 
-halError_t ops_tuned_here(const struct ops_call *call, const char *way)
+halError_t ops_tuned_here(const struct ops_call *call, const char *way,
+                          int wanted)
 {
     struct halFuncAttributes attr;
-    int device = 0, major = 0;
+    int device = 0, major = 0, minor = 0;
     halError_t st = halFuncGetAttributes(&attr, call->function);
 
     if (st != halSuccess)
@@ -340,12 +344,15 @@ halError_t ops_tuned_here(const struct ops_call *call, const char *way)
     if (st == halSuccess)
         st = halDeviceGetAttribute(&major, halDevAttrComputeCapabilityMajor,
                                    device);
+    if (st == halSuccess)
+        st = halDeviceGetAttribute(&minor, halDevAttrComputeCapabilityMinor,
+                                   device);
     if (st != halSuccess)
         return ops_result(call->op, st);
-    if (major < 8)
+    if (10 * major + minor < wanted)
         return ops_fail(call->op, halErrorNotSupported,
-                        "%s is asked for; it wants compute capability 8.0, and "
-                        "this device has %d",
-                        way, major);
+                        "%s is asked for; it wants compute capability %d.%d, "
+                        "and this device has %d.%d",
+                        way, wanted / 10, wanted % 10, major, minor);
     return halSuccess;
 }

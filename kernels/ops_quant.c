@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ops_quant.c - what the products with quantised weights have in common. */
+#include "kernels/ops_native.h"
 #include "kernels/ops_quant_internal.h"
 
 /* Up to here a pass over w for each row beats filling tiles (ops_gemm.c); of
@@ -157,6 +158,26 @@ static halError_t run_gemm(struct ops_call *call, const struct quant_product *p,
     return ops_run(call, tiles, 1, stream);
 }
 
+/* Puts the kernel in the place of the portable one that was found. */
+static halError_t choose_tuned(struct ops_call *call,
+                               const struct quant_product *p)
+{
+    halError_t st = ops_tuned_here(call, p->tuned->way, p->tuned->wants);
+
+    return st == halSuccess ? ops_find(call, p->op, "%s", p->tuned->kernel)
+                            : st;
+}
+
+static halError_t run_tuned(struct ops_call *call,
+                            const struct quant_product *p, halStream_t stream)
+{
+    finish(call, p, call->device.units);
+    return ops_run(call,
+                   (uint64_t)quant_blocks(p->m, p->tuned->tile_m) *
+                       (uint64_t)quant_blocks(p->n, p->tuned->tile_n),
+                   1, stream);
+}
+
 halError_t quant_run(struct quant_product *p, const float *bias,
                      halStream_t stream)
 {
@@ -170,6 +191,8 @@ halError_t quant_run(struct quant_product *p, const float *bias,
         st = choose(&call, p, &is_gemv);
     if (st == halSuccess)
         st = ops_check_depth(&call, p->k);
+    if (st == halSuccess && p->tuned)
+        st = choose_tuned(&call, p);
     if (st != halSuccess)
         return st;
     ops_tensors(&call, p->tensors, p->n_tensors);
@@ -178,5 +201,7 @@ halError_t quant_run(struct quant_product *p, const float *bias,
     ops_u32(&call, p->k);
     ops_u32(&call, quant_format(p->out) | quant_format(p->x_dtype) << 2 |
                        (bias ? 16u : 0u) | p->flags);
+    if (p->tuned)
+        return run_tuned(&call, p, stream);
     return is_gemv ? run_gemv(&call, p, stream) : run_gemm(&call, p, stream);
 }

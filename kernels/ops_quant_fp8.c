@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ops_quant_fp8.c - e4m3 with scales of blocks: 128 k of an activation's row,
  * 128 x 128 of a weight. */
+#include "kernels/ops_native.h"
 #include "kernels/ops_quant_internal.h"
 
 #define BLOCK 128
@@ -78,12 +79,21 @@ halError_t halopDequantiseFp8(halDtype out, void *y, const uint8_t *w,
     return ops_run(&call, (uint64_t)n, 1, stream);
 }
 
+static const struct quant_tuned tensor_cores = {
+    .way = "fp8_gemm:tuned",
+    .kernel = "fp8_gemm_mma",
+    .wants = 89,
+    .tile_m = 128, /* TILE_M and TILE_N of fp8_gemm_mma.k */
+    .tile_n = 64,
+};
+
 static halError_t product(const char *op, int gemv,
                           const struct halopGemmFp8Args *a, halStream_t stream)
 {
     struct quant_product p = {
         .op = op, .family = "fp8", .suffix = "", .gemv = gemv
     };
+    enum ops_way way = OPS_PORTABLE;
     halError_t st;
 
     if (!a)
@@ -97,6 +107,12 @@ static halError_t product(const char *op, int gemv,
         st = quant_check_shape(&p);
     if (st != halSuccess || a->m == 0 || a->n == 0)
         return st;
+    if (!gemv)
+        st = ops_way_wanted(op, OPS_FP8_GEMM, &way);
+    if (st != halSuccess)
+        return st;
+    if (way == OPS_TUNED)
+        p.tuned = &tensor_cores;
 
     /* Without depth (k == 0) only the bias is read. */
     quant_start(&p, a->y);

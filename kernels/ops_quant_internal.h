@@ -11,11 +11,20 @@
 
 #define QUANT_TENSORS_MAX 10
 
+/* A kernel of kernels/tuned/, which takes the portable GEMM's arguments. */
+struct quant_tuned {
+    const char *way; /* "fp8_gemm:tuned" */
+    const char *kernel;
+    int wants;              /* as ops_tuned_here()'s */
+    int64_t tile_m, tile_n; /* of y, that a group makes at a time */
+};
+
 struct quant_product {
     const char *op;
     const char *family; /* kernels "<family>_gemv<suffix>", "..._gemm..." */
     const char *suffix;
-    int gemv; /* 1: the GEMV kernel whatever m is */
+    int gemv;                        /* 1: the GEMV kernel whatever m is */
+    const struct quant_tuned *tuned; /* instead of the portable one, or NULL */
     halDtype out;
     halDtype x_dtype; /* of unquantised activations; else halF32 */
     int64_t m, n, k;

@@ -30,7 +30,7 @@ static halError_t find_norm(struct ops_call *call, const char *op,
         st = ops_way_wanted(op, OPS_RMSNORM, &way);
     if (st != halSuccess || way != OPS_TUNED)
         return st;
-    st = ops_tuned_here(call, "rmsnorm:tuned");
+    st = ops_tuned_here(call, "rmsnorm:tuned", 80);
     if (st != halSuccess)
         return st;
     if (n <= WIDE_WARP_BYTES / (int64_t)ops_dtype_bytes(dtype))

@@ -47,7 +47,9 @@ $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(filter $(addprefix kernels/,\
 TUNED := $(patsubst kernels/%.k,$(B)/kernels/%.halbin,$(wildcard kernels/tuned/cuda/*.k))
 $(TUNED): $(wildcard kernels/tuned/cuda/*.h)
 $(TUNED): HALCCFLAGS += --target cuda$(if $(shell \
-  command -v $${HALCYON_CLANG:-clang}),$(comma)ptx.sm80)
+  command -v $${HALCYON_CLANG:-clang}),$(comma)ptx.$(TUNED_FOR))
+TUNED_FOR = sm80
+$(B)/kernels/tuned/cuda/fp8_gemm_mma.halbin: TUNED_FOR = sm89
 comma := ,
 
 # A copy that is as old as its bytes: a compiler that has been linked again and

@@ -300,7 +300,7 @@ step_cuda() {
             conform "$B/halcyon" --device cuda:0 \
             --case 'kernel.*.primes' --case 'kernel.*.n1[5-7]' \
             --case 'kernel.gem*.m1[3-7]_*' --case 'kernel.moe*' \
-            --case 'kernel.gemm_tuned.*' --case 'kernel.*rmsnorm_tuned.*' \
+            --case 'kernel.*gemm_tuned.*' --case 'kernel.*rmsnorm_tuned.*' \
             --case 'kernel.attention.*.[dopqv]*' --case 'golden.*'
     done
     # Without PTX: NVRTC gets the text.

@@ -248,7 +248,7 @@ on_cuda() {
         step sanitizer 60 "$sanitizer" --error-exitcode 9 \
             --target-processes all "$B/halcyon" conform --device cuda:0 \
             --case 'kernel.*.n17' --case 'kernel.gemm.*.m3_n7_k5' \
-            --case 'kernel.gemm_tuned.*.m1[27]*' \
+            --case 'kernel.*gemm_tuned.*.m1[27]*' \
             --case 'kernel.*rmsnorm_tuned.*'
     else note sanitizer missing 0 "no compute-sanitizer"; fi
     step bench 60 "$B/halcyon" bench --quick --device cuda:0 \
@@ -257,7 +257,8 @@ on_cuda() {
     local way
     for way in portable tuned; do
         step "gemm-$way" 30 env \
-            HALCYON_KERNEL="gemm:$way,rmsnorm:$way" "$B/halcyon" bench \
+            HALCYON_KERNEL="gemm:$way,rmsnorm:$way,fp8_gemm:$way" \
+            "$B/halcyon" bench \
             kernels --quick --full --op 'gemm.bf16*' --op '*rmsnorm*' \
             --device cuda:0 \
             --json "$out/gemm-$way.json"

@@ -155,6 +155,7 @@ struct product {
     struct kq_shape s;
     int gemv;
     enum kq_special special;
+    const char *way; /* for halopSelect(), or NULL */
 };
 
 /* Codes of x: a NaN, zeros and the largest in rows of their own. */
@@ -221,7 +222,8 @@ static void run_product(struct conf *c)
         bias = kx_normal(c, halF32, s->n, 2, s->odd);
         a.bias = bias.buf.mem;
     }
-    CONF_OK(c, (p->gemv ? halopGemvFp8 : halopGemmFp8)(&a, NULL));
+    kx_way_begin(c, p->way);
+    kx_way_end(c, p->way, (p->gemv ? halopGemvFp8 : halopGemmFp8)(&a, NULL));
     oracle_fp8_gemm(want, mag, x.val, xs.val, w.val, ws.val, bias.val, s->m,
                     s->n, s->k);
     kq_judge_as(c, p->special, &y, want, mag, s->m, s->n, s->k, 3);
@@ -319,6 +321,21 @@ static const struct kq_shape gemm_shapes[] = {
     { "misaligned", 19, 37, 181, 1, 1 },
 };
 
+/* Tiles of 128 x 64 and their edges, blocks of 128 k and their ends, more steps
+ * of 32 than a ring of 5 has stages and fewer, rows that are aligned to 16
+ * bytes and not. */
+static const struct kq_shape tuned_shapes[] = {
+    { "m1_n1_k1", 1, 1, 1, 0, 0 },
+    { "m3_n7_k5", 3, 7, 5, 1, 0 },
+    { "m17_n31_k129", 17, 31, 129, 0, 0 },
+    { "m33_n200_k304", 33, 200, 304, 1, 0 },
+    { "m65_n257_k384", 65, 257, 384, 1, 0 },
+    { "m129_n65_k160", 129, 65, 160, 0, 0 },
+    { "m9_n5_k1008", 9, 5, 1008, 0, 0 },
+    { "k0", 5, 19, 0, 1, 0 },
+    { "misaligned", 19, 37, 192, 1, 1 },
+};
+
 static const struct kq_shape gemv_shapes[] = {
     { "m1_n1_k1", 1, 1, 1, 0, 0 },
     { "m1_n17_k15", 1, 17, 15, 1, 0 },
@@ -368,6 +385,27 @@ static void add_quantise(struct conf_list *list)
             }
 }
 
+static void add_tuned(struct conf_list *list)
+{
+    struct product p = { .way = "fp8_gemm:tuned" };
+
+    for (int d = 0; d < KX_COUNT(kx_floats); d++)
+        for (int i = 0; i < KX_COUNT(tuned_shapes); i++) {
+            p.out = kx_floats[d];
+            p.s = tuned_shapes[i];
+            kq_add(list, "kernels-fp8", run_product, &p, sizeof p,
+                   "fp8_gemm_tuned.%s.%s", conf_dtype_name(p.out), p.s.name);
+        }
+    p.out = halF32;
+    p.s = (struct kq_shape){ "", 20, 300, 300, 0, 0 };
+    p.special = KQ_EXTREME;
+    kq_add(list, "kernels-fp8", run_product, &p, sizeof p,
+           "fp8_gemm_tuned.f32.extremes");
+    p.special = KQ_SPOILED;
+    kq_add(list, "kernels-fp8", run_product, &p, sizeof p,
+           "fp8_gemm_tuned.f32.spoiled");
+}
+
 void kq_cases_fp8(struct conf_list *list)
 {
     static const struct {
@@ -382,6 +420,7 @@ void kq_cases_fp8(struct conf_list *list)
     };
 
     add_quantise(list);
+    add_tuned(list);
     for (int d = 0; d < KX_COUNT(kx_floats); d++) {
         const char *dtype = conf_dtype_name(kx_floats[d]);
 
@@ -395,13 +434,15 @@ void kq_cases_fp8(struct conf_list *list)
                    "fp8_dequantise.%s.%s", dtype, shapes[i].name);
         }
         for (int i = 0; i < KX_COUNT(gemm_shapes); i++) {
-            struct product p = { kx_floats[d], gemm_shapes[i], 0, KQ_RANDOM };
+            struct product p = { kx_floats[d], gemm_shapes[i], 0, KQ_RANDOM,
+                                 NULL };
 
             kq_add(list, "kernels-fp8", run_product, &p, sizeof p,
                    "fp8_gemm.%s.%s", dtype, p.s.name);
         }
         for (int i = 0; i < KX_COUNT(gemv_shapes); i++) {
-            struct product p = { kx_floats[d], gemv_shapes[i], 1, KQ_RANDOM };
+            struct product p = { kx_floats[d], gemv_shapes[i], 1, KQ_RANDOM,
+                                 NULL };
 
             if (d && p.s.n > KX_GRID)
                 continue;
@@ -413,7 +454,8 @@ void kq_cases_fp8(struct conf_list *list)
         struct product p = { halF32,
                              { "", i % 2 ? 8 : 20, 300, 300, 0, 0 },
                              i % 2,
-                             i < 2 ? KQ_EXTREME : KQ_SPOILED };
+                             i < 2 ? KQ_EXTREME : KQ_SPOILED,
+                             NULL };
 
         kq_add(list, "kernels-fp8", run_product, &p, sizeof p, "%s.f32.%s",
                i % 2 ? "fp8_gemv" : "fp8_gemm", i < 2 ? "extremes" : "spoiled");

@@ -174,6 +174,42 @@ static inline void ptx_mma_bf16(float *d, const unsigned *a, const unsigned *b)
     emu_warp_barrier(0xffffffffu);
 }
 
+static inline float emu_e4m3(const unsigned *words, unsigned i)
+{
+    unsigned code = words[i / 4] >> 8 * (i % 4) & 255u, m = code & 7u;
+    int e = (int)(code >> 3 & 15u);
+    float f = (code & 127u) == 127u ? __builtin_nanf("")
+              : e                   ? __builtin_ldexpf((float)(8u + m), e - 10)
+                                    : __builtin_ldexpf((float)m, -9);
+
+    return code & 128u ? -f : f;
+}
+
+/* As m16n8k32 is spread: as m16n8k16, but for four columns of a and rows of b
+ * in a word, from 4 (lane % 4) on and 16 further. */
+static inline void ptx_mma_e4m3(float *d, const unsigned *a, const unsigned *b)
+{
+    struct fragments {
+        unsigned a[4], b[2];
+    } mine = { { a[0], a[1], a[2], a[3] }, { b[0], b[1] } };
+    const void *const *all = emu_show(&mine);
+    unsigned lane = emu_lane();
+
+    for (unsigned e = 0; e < 4; e++) {
+        unsigned row = lane / 4, column = lane % 4 * 2 + e % 2;
+
+        for (unsigned k = 0; k < 32; k++) {
+            unsigned four = k % 16 / 4, half = k / 16;
+            const fragments *of_a = (const fragments *)all[row * 4 + four];
+            const fragments *of_b = (const fragments *)all[column * 4 + four];
+
+            d[e] += emu_e4m3(&of_a->a[half * 2 + e / 2], k % 4) *
+                    emu_e4m3(&of_b->b[half], k % 4);
+        }
+    }
+    emu_warp_barrier(0xffffffffu);
+}
+
 /* ---- conversions (kernels/tuned/cuda/convert.h) -------------------------- */
 
 /* f32 to bf16 of either, low first; every NaN is 0x7fff. */

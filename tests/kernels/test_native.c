@@ -26,7 +26,8 @@ static void choices(void **state)
     assert_int_equal(halopSelect("rmsnorm:native"), halErrorInvalidValue);
     assert_int_equal(halopSelect("gemm:native,rmsnorm"), halErrorInvalidValue);
     assert_int_equal(halopSelect(",gemm:native"), halErrorInvalidValue);
-    OK(halopSelect("gemm:tuned,rmsnorm:tuned"));
+    OK(halopSelect("gemm:tuned,rmsnorm:tuned,fp8_gemm:tuned"));
+    assert_int_equal(halopSelect("fp8_gemm:native"), halErrorInvalidValue);
     OK(halopSelect(NULL));
     (void)halGetLastError();
 }
@@ -283,9 +284,33 @@ static void absent_is_said(void **state)
                          1);
 }
 
-/* What one of two ops says on a GPU of this capability, in a process of the
- * tests' own driver: 0 if it is as wanted. */
-static int gpu_says(const char *capability, int is_norm, halError_t want,
+enum tuned_op { TUNED_GEMM, TUNED_NORM, TUNED_FP8, TUNED_OPS };
+
+static halError_t one_of(enum tuned_op op, void *y, void *x, void *w)
+{
+    const struct halopGemmFp8Args fp8 = { .out = halF32,
+                                          .y = y,
+                                          .x = x,
+                                          .x_scale = x,
+                                          .w = w,
+                                          .w_scale = w,
+                                          .m = 1,
+                                          .n = 1,
+                                          .k = 1 };
+
+    switch (op) {
+    case TUNED_GEMM:
+        return halopGemm(halBF16, halF32, y, x, w, NULL, 1, 1, 1, 0);
+    case TUNED_NORM:
+        return halopRmsNorm(halF32, y, x, w, 1, 4, 1, 0);
+    default:
+        return halopGemmFp8(&fp8, 0);
+    }
+}
+
+/* What an op says on a GPU of this capability, in a process of the tests' own
+ * driver: 0 if it is as wanted. */
+static int gpu_says(const char *capability, enum tuned_op op, halError_t want,
                     const char *words)
 {
     char lib[4096];
@@ -305,13 +330,12 @@ static int gpu_says(const char *capability, int is_norm, halError_t want,
         setenv("HALCYON_CUDA_LIB", lib, 1);
         setenv("FAKE_CUDA_CAPABILITY", capability, 1);
         setenv("HALCYON_DEVICES", "cuda:0", 1);
-        setenv("HALCYON_KERNEL", "gemm:tuned,rmsnorm:tuned", 1);
+        setenv("HALCYON_KERNEL", "gemm:tuned,rmsnorm:tuned,fp8_gemm:tuned", 1);
         if (halMalloc(&y, 64) || halMalloc(&x, 64) || halMalloc(&w, 64)) {
             fprintf(stderr, "%s\n", halGetErrorDetail());
             _exit(NO_DEVICE);
         }
-        st = is_norm ? halopRmsNorm(halF32, y, x, w, 1, 4, 1, 0)
-                     : halopGemm(halBF16, halF32, y, x, w, NULL, 1, 1, 1, 0);
+        st = one_of(op, y, x, w);
         if (st != want || (st && !strstr(halGetErrorDetail(), words))) {
             fprintf(stderr, "%s: %s\n", halGetErrorName(st),
                     halGetErrorDetail());
@@ -330,12 +354,19 @@ static void old_gpu_is_said(void **state)
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
     skip(); /* the driver's kernels change stacks behind the checker's back */
 #endif
-    for (int is_norm = 0; is_norm < 2; is_norm++) {
-        assert_int_equal(gpu_says("75", is_norm, halErrorNotSupported,
-                                  "tuned is asked for; it wants compute "
-                                  "capability 8.0, and this device has 7"),
+    for (enum tuned_op op = 0; op < TUNED_OPS; op++) {
+        const int is_fp8 = op == TUNED_FP8;
+
+        assert_int_equal(gpu_says(is_fp8 ? "86" : "75", op,
+                                  halErrorNotSupported,
+                                  is_fp8 ? "fp8_gemm:tuned is asked for; it "
+                                           "wants compute capability 8.9, and "
+                                           "this device has 8.6"
+                                         : "tuned is asked for; it wants "
+                                           "compute capability 8.0, and this "
+                                           "device has 7.5"),
                          0);
-        assert_int_equal(gpu_says("80", is_norm, halSuccess, ""), 0);
+        assert_int_equal(gpu_says(is_fp8 ? "89" : "80", op, halSuccess, ""), 0);
     }
 }
 

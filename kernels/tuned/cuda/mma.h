@@ -57,3 +57,15 @@ FN(void) ptx_mma_bf16(float *d, const uint *a, const uint *b)
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]),
                    "r"(b[1]));
 }
+
+/* d[16][8] += a[16][32] . b[32][8], e4m3 with f32 sums, as PTX spreads them
+ * over a warp: four elements of a word where bf16 has two. */
+FN(void) ptx_mma_e4m3(float *d, const uint *a, const uint *b)
+{
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+                 "{%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]),
+                   "r"(b[1]));
+}
