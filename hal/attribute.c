@@ -39,6 +39,8 @@ static uint64_t attribute_of(const struct halDeviceProp *p, halDeviceAttr attr,
         return p->maxGridSize[2];
     case halDevAttrMaxSharedMemoryPerBlock:
         return p->sharedMemPerBlock;
+    case halDevAttrMaxSharedMemoryPerBlockOptin:
+        return p->sharedMemPerBlockOptin;
     case halDevAttrWarpSize:
         return p->warpSize;
     case halDevAttrMaxPitch:

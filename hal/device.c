@@ -61,6 +61,8 @@ static void dev_adopt(struct hal_device *d, struct hal_dev *dev)
     d->ops = dev->ops;
     d->info = dev->info;
     dev->core = d;
+    if (d->info.prop.sharedMemPerBlockOptin < d->info.prop.sharedMemPerBlock)
+        d->info.prop.sharedMemPerBlockOptin = d->info.prop.sharedMemPerBlock;
     if (d->profile)
         hal__profile_apply(d->profile, &d->info);
     settle_prop(d);

@@ -86,7 +86,7 @@ uint32_t hal__function_static(const struct hal_function *f)
 /* What the device leaves for it. */
 static uint64_t dynamic_most(const struct hal_function *f)
 {
-    uint64_t limit = f->obj.dev->info.prop.sharedMemPerBlock;
+    uint64_t limit = f->obj.dev->info.prop.sharedMemPerBlockOptin;
     uint32_t own = hal__function_static(f);
 
     return limit < own ? 0 : limit - own;

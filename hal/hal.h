@@ -174,12 +174,12 @@ struct halDeviceProp {
     char standsOn[64]; /* a stand-in's real device name; "" otherwise */
     uint8_t uuid[16];
     uint64_t totalGlobalMem;
-    uint64_t maxAllocBytes; /* largest single allocation */
-    uint64_t sharedMemPerBlock;
-    uint64_t memPitch;   /* largest pitch of a 2D copy */
-    uint32_t pitchAlign; /* halMallocPitch rounds pitches up to this */
-    uint32_t memAlign;   /* alignment of every halMalloc result, >= 64 */
-    uint32_t warpSize;   /* lanes that run in step; 1: none */
+    uint64_t maxAllocBytes;     /* largest single allocation */
+    uint64_t sharedMemPerBlock; /* what a kernel may declare */
+    uint64_t memPitch;          /* largest pitch of a 2D copy */
+    uint32_t pitchAlign;        /* halMallocPitch rounds pitches up to this */
+    uint32_t memAlign;          /* alignment of every halMalloc result, >= 64 */
+    uint32_t warpSize;          /* lanes that run in step; 1: none */
     uint32_t maxThreadsPerBlock;
     uint32_t maxThreadsDim[3];
     uint32_t maxGridSize[3];
@@ -201,6 +201,8 @@ struct halDeviceProp {
     int32_t concurrentKernels; /* streams may overlap */
     int32_t unifiedAddressing; /* always 1: pointers tell their device */
     int32_t streamPrioritiesSupported;
+    uint64_t sharedMemPerBlockOptin; /* with what a launch adds to it: at least
+                                      * sharedMemPerBlock */
 };
 
 /* Each is the prop of the same name (or index) as an int; INT32_MAX when it
@@ -231,7 +233,8 @@ typedef enum halDeviceAttr {
     halDevAttrComputeCapabilityMajor = 75,
     halDevAttrComputeCapabilityMinor = 76,
     halDevAttrStreamPrioritiesSupported = 78,
-    halDevAttrManagedMemory = 83
+    halDevAttrManagedMemory = 83,
+    halDevAttrMaxSharedMemoryPerBlockOptin = 97
 } halDeviceAttr;
 
 typedef enum halMemoryType {

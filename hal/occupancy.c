@@ -17,8 +17,9 @@ static int active_blocks(const struct hal_function *f, int block_size,
         return 0;
     n = p->maxThreadsPerMultiProcessor / (uint32_t)block_size;
     /* The driver tells a group's share only: it is taken as the whole. */
-    if (shared && p->sharedMemPerBlock && p->sharedMemPerBlock / shared < n)
-        n = p->sharedMemPerBlock / shared;
+    if (shared && p->sharedMemPerBlockOptin &&
+        p->sharedMemPerBlockOptin / shared < n)
+        n = p->sharedMemPerBlockOptin / shared;
     if (n > INT32_MAX)
         n = INT32_MAX;
     return n ? (int)n : 1;

@@ -45,6 +45,8 @@ static const struct key {
     FIELD("limits", "memory", TYPE_BYTES, memory),
     FIELD("limits", "max_alloc", TYPE_BYTES, max_alloc),
     FIELD("limits", "shared_per_block", TYPE_BYTES, shared_per_block),
+    FIELD("limits", "shared_per_block_optin", TYPE_BYTES,
+          shared_per_block_optin),
     FIELD("limits", "pitch", TYPE_BYTES, pitch),
     FIELD("limits", "warp", TYPE_U32, warp),
     FIELD("limits", "threads_per_block", TYPE_U32, threads_per_block),

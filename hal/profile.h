@@ -25,7 +25,7 @@ struct hal_profile {
     struct profile_stand stands[PROFILE_STANDS_MAX]; /* best first */
     uint32_t n_stands;
 
-    uint64_t memory, max_alloc, shared_per_block, pitch;
+    uint64_t memory, max_alloc, shared_per_block, shared_per_block_optin, pitch;
     uint32_t warp, threads_per_block, threads_per_unit, units;
     uint32_t block[3], grid[3];
     uint32_t mem_align, pitch_align;

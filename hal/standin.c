@@ -198,6 +198,11 @@ static void take_u32(uint32_t *driver, uint32_t chip)
         *driver = chip;
 }
 
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static uint32_t max_u32(uint32_t a, uint32_t b)
 {
     return a > b ? a : b;
@@ -215,6 +220,9 @@ void hal__profile_apply(const struct hal_profile *profile,
     cap_u64(&p->maxAllocBytes, profile->max_alloc);
     cap_u64(&p->maxAllocBytes, p->totalGlobalMem);
     cap_u64(&p->sharedMemPerBlock, profile->shared_per_block);
+    cap_u64(
+        &p->sharedMemPerBlockOptin,
+        max_u64(profile->shared_per_block, profile->shared_per_block_optin));
     if (p->sharedMemPerBlock < HAL_LARGE_LOCAL_BYTES)
         info->caps &= ~(uint64_t)HAL_CAP_LARGE_LOCAL;
     cap_u64(&p->memPitch, profile->pitch);

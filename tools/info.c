@@ -311,6 +311,7 @@ static void add_dtypes(cJSON *o, const char *key, uint32_t mask)
     X(totalGlobalMem)              \
     X(maxAllocBytes)               \
     X(sharedMemPerBlock)           \
+    X(sharedMemPerBlockOptin)      \
     X(memPitch)                    \
     X(pitchAlign)                  \
     X(memAlign)                    \

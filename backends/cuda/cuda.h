@@ -85,7 +85,6 @@ struct cuda_dev {
     struct CUctx_st *context;
     struct CUmemPoolHandle_st *pool; /* NULL: the GPU has no pools */
     struct CUstream_st *service;     /* allocations */
-    uint32_t shared_bytes;           /* of a block that asks for no more */
     _Atomic unsigned lost;           /* the code that said so, or 0 */
 
     pthread_mutex_t lock; /* all below */

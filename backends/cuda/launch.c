@@ -20,7 +20,7 @@ static void remember(struct cuda_stream *s, const struct cuda_kernel *k)
 static halError_t grant(struct cuda_dev *dev, struct cuda_kernel *k,
                         uint32_t bytes)
 {
-    uint64_t most = dev->hal.info.prop.sharedMemPerBlock;
+    uint64_t most = dev->hal.info.prop.sharedMemPerBlockOptin;
     halError_t st = halSuccess;
 
     if (bytes + (uint64_t)k->static_bytes > most)

@@ -21,7 +21,7 @@ static bool fits(const struct cuda_dev *dev, const struct hal_image *image)
             image->target == HAL_TARGET_CUDA) &&
            image->group && image->group <= p->maxThreadsPerBlock &&
            image->group <= p->maxThreadsDim[0] &&
-           image->shared_bytes <= dev->shared_bytes;
+           image->shared_bytes <= p->sharedMemPerBlock;
 }
 
 /* Another image may do where this code came. */
@@ -120,6 +120,8 @@ static halError_t check(struct cuda_dev *dev,
                         const struct hal_image *image, struct cuda_kernel *k,
                         int *out_local)
 {
+    /* of a block, until the kernel is granted more */
+    const uint32_t unasked = (uint32_t)dev->hal.info.prop.sharedMemPerBlock;
     halError_t st = halSuccess;
     int most = 0, shared = 0;
 
@@ -133,9 +135,8 @@ static halError_t check(struct cuda_dev *dev,
                  cuda_cu.FuncGetAttribute(&shared, CUDA_FUNC_SHARED_SIZE_BYTES,
                                           k->function));
     k->static_bytes = shared > 0 ? (uint32_t)shared : 0;
-    atomic_init(&k->dynamic_bytes, k->static_bytes < dev->shared_bytes
-                                       ? dev->shared_bytes - k->static_bytes
-                                       : 0);
+    atomic_init(&k->dynamic_bytes,
+                k->static_bytes < unasked ? unasked - k->static_bytes : 0);
     if (most < 0 || image->group > (uint32_t)most)
         st = hal_fail(halErrorInvalidConfiguration,
                       "kernel %s: groups of %u, but this GPU runs it with at "
@@ -226,9 +227,9 @@ static halError_t create_any(struct cuda_dev *dev,
         return st;
     return hal_fail(halErrorNoImageForDevice,
                     "kernel %s: no PTX or CUDA image with a group of at most "
-                    "%u threads and %u bytes of static shared memory",
+                    "%u threads and %llu bytes of static shared memory",
                     desc->name, dev->hal.info.prop.maxThreadsPerBlock,
-                    dev->shared_bytes);
+                    (unsigned long long)dev->hal.info.prop.sharedMemPerBlock);
 }
 
 halError_t cuda_kernel_create(struct hal_dev *hal,

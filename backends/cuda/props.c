@@ -45,11 +45,11 @@ static void fill_limits(struct cuda_dev *dev)
         total = 0;
     p->totalGlobalMem = total;
     p->maxAllocBytes = total;
-    dev->shared_bytes = number(dev, CUDA_ATTR_MAX_SHARED_MEMORY_PER_BLOCK);
-    p->sharedMemPerBlock =
+    p->sharedMemPerBlock = number(dev, CUDA_ATTR_MAX_SHARED_MEMORY_PER_BLOCK);
+    p->sharedMemPerBlockOptin =
         number(dev, CUDA_ATTR_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
-    if (p->sharedMemPerBlock < dev->shared_bytes)
-        p->sharedMemPerBlock = dev->shared_bytes;
+    if (p->sharedMemPerBlockOptin < p->sharedMemPerBlock)
+        p->sharedMemPerBlockOptin = p->sharedMemPerBlock;
     p->memPitch = number(dev, CUDA_ATTR_MAX_PITCH);
     p->memAlign = MEM_ALIGN;
     p->pitchAlign = MEM_ALIGN;

@@ -46,6 +46,7 @@ static void properties(struct conf *c)
     CONF_TRUE(c, p.totalGlobalMem > 0 && p.maxAllocBytes > 0);
     CONF_TRUE(c, p.maxAllocBytes <= p.totalGlobalMem);
     CONF_TRUE(c, p.sharedMemPerBlock >= 16384);
+    CONF_TRUE(c, p.sharedMemPerBlockOptin >= p.sharedMemPerBlock);
     CONF_TRUE(c, p.maxThreadsPerBlock >= 1 && p.warpSize >= 1);
     CONF_TRUE(c, p.maxThreadsDim[0] >= 1 && p.maxThreadsDim[2] >= 1);
     CONF_TRUE(c, p.maxGridSize[0] >= 65535 && p.maxGridSize[2] >= 1);
@@ -91,6 +92,7 @@ static void attributes(struct conf *c)
         { halDevAttrStreamPrioritiesSupported,
           (uint64_t)p->streamPrioritiesSupported },
         { halDevAttrManagedMemory, (uint64_t)p->managedMemory },
+        { halDevAttrMaxSharedMemoryPerBlockOptin, p->sharedMemPerBlockOptin },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

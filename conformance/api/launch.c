@@ -215,7 +215,7 @@ static void bad_configuration(struct conf *c)
                                0, NULL));
     CONF_FAILS(c, bad,
                halLaunchKernel(f, one, own, args,
-                               (size_t)p->sharedMemPerBlock + 1, NULL));
+                               (size_t)p->sharedMemPerBlockOptin + 1, NULL));
     CONF_FAILS(c, bad, halLaunchKernel(f, one, own, args, SIZE_MAX, NULL));
     CONF_OK(c, halDeviceSynchronize());
     conf_check_zones(c, &b);

@@ -128,6 +128,31 @@ static void source_options(struct conf *c)
     }
 }
 
+/* What a kernel declares is held against the limit when it is loaded; a launch
+ * may add up to the other one. */
+static void source_local(struct conf *c)
+{
+    static const char text[] =
+        DIALECT "KERNEL(declares, OUT(u32, y), LOCAL(uint, part, WORDS))\n"
+                "{\n    ONCE part[WORDS - 1u] = 1u;\n    SYNC;\n"
+                "    ONCE ST(u32, y, 0, part[WORDS - 1u]);\n}\n";
+    const struct halDeviceProp *p = conf_prop(c);
+    halModule_t m = NULL;
+    char options[40];
+
+    if (p->sharedMemPerBlock > UINT32_MAX / 2)
+        conf_end(c, CONF_UNSUPPORTED, "no kernel can declare too much");
+    snprintf(options, sizeof options, "-DWORDS=%u",
+             (unsigned)p->sharedMemPerBlock / 4 + 1);
+    CONF_FAILS(c, halErrorKernelBuild,
+               halModuleLoadSource(&m, text, "local.k", options));
+    conf_check(c,
+               strstr(halGetErrorDetail(), "local.k") &&
+                   strstr(halGetErrorDetail(), "bytes of LOCAL memory"),
+               "the error says: %s", halGetErrorDetail());
+    conf_check(c, !m, "a module was made");
+}
+
 /* Macros of the dialect are one statement each: an else is its own if's. */
 static void source_statements(struct conf *c)
 {
@@ -484,7 +509,7 @@ static void occupancy(struct conf *c)
     CONF_TRUE(c, block == (int)a.blockDim.x && grid >= 1);
     CONF_OK(c, halOccupancyMaxActiveBlocksPerMultiprocessor(
                    &blocks, f, (int)a.blockDim.x,
-                   (size_t)conf_prop(c)->sharedMemPerBlock * 2));
+                   (size_t)conf_prop(c)->sharedMemPerBlockOptin * 2));
     CONF_TRUE(c, blocks == 0);
     CONF_FAILS(c, halErrorInvalidValue,
                halOccupancyMaxActiveBlocksPerMultiprocessor(NULL, f, 1, 0));
@@ -523,6 +548,7 @@ static const struct conf_case cases[] = {
       .levels = CORE },
     { "api.module.source.null", source_null, .levels = CORE },
     { "api.module.source.options", source_options, .levels = CORE },
+    { "api.module.source.local", source_local, .levels = CORE },
     { "api.module.source.statements", source_statements, .levels = CORE },
     { "api.module.unload", unload, .levels = CORE },
     { "api.module.unload_waits", unload_waits, .levels = CORE },

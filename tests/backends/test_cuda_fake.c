@@ -568,7 +568,8 @@ static int shared_body(void)
     CHECK(!hal_backend_cuda.probe(&n));
     test_kernel_init(&k, "advance", text_advance, "bss");
     CHECK(!acquire(&h, &k, 0));
-    CHECK(h.dev->info.prop.sharedMemPerBlock == more);
+    CHECK(h.dev->info.prop.sharedMemPerBlock == 48 << 10);
+    CHECK(h.dev->info.prop.sharedMemPerBlockOptin == more);
     CHECK(!advance_with(&h, (48 << 10) - fixed) && fake->n_grants == 0);
     CHECK(!advance_with(&h, (48 << 10) - fixed + 1) && fake->n_grants == 1);
     CHECK(!advance_with(&h, more - fixed) && fake->n_grants == 1);

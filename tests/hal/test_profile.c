@@ -62,12 +62,16 @@ static void limits_take_abilities(void **state)
 {
     static const struct {
         const char *line;
-        uint64_t shared, caps;
+        uint64_t shared, optin, caps;
     } rows[] = {
-        { "", 1 << 20, HAL_CAP_LARGE_LOCAL | HAL_CAP_FP64 },
-        { "shared_per_block = 256 KiB ; s doc\n", 256 << 10,
+        { "", 1 << 20, 2 << 20, HAL_CAP_LARGE_LOCAL | HAL_CAP_FP64 },
+        { "shared_per_block = 256 KiB ; s doc\n", 256 << 10, 256 << 10,
           HAL_CAP_LARGE_LOCAL | HAL_CAP_FP64 },
-        { "shared_per_block = 192 KiB ; s doc\n", 192 << 10, HAL_CAP_FP64 },
+        { "shared_per_block = 192 KiB ; s doc\n", 192 << 10, 192 << 10,
+          HAL_CAP_FP64 },
+        { "shared_per_block = 48 KiB ; s doc\n"
+          "shared_per_block_optin = 227 KiB ; s doc\n",
+          48 << 10, 227 << 10, HAL_CAP_FP64 },
     };
 
     (void)state;
@@ -79,11 +83,13 @@ static void limits_take_abilities(void **state)
         char text[200];
 
         info.prop.sharedMemPerBlock = 1 << 20;
+        info.prop.sharedMemPerBlockOptin = 2 << 20;
         snprintf(text, sizeof text, FULL "%s", rows[i].line);
         p = parse(text, &msg);
         assert_non_null(p);
         hal__profile_apply(p, &info);
         assert_true(info.prop.sharedMemPerBlock == rows[i].shared);
+        assert_true(info.prop.sharedMemPerBlockOptin == rows[i].optin);
         assert_true(info.caps == rows[i].caps);
         hal__profile_free(p);
     }

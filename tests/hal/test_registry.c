@@ -248,6 +248,7 @@ static int run_standin(void)
     CHECK(p.maxGridSize[0] == 100 && p.maxGridSize[1] == 1024);
     CHECK(p.maxGridSize[2] == 7 && p.warpSize == 128);
     CHECK(p.sharedMemPerBlock == 1024 && p.managedMemory == 0);
+    CHECK(p.sharedMemPerBlockOptin == 1024);
     CHECK(p.dtypes == 1u << halF32 && p.dtypesNative == 1u << halF32);
     /* The account is the chip's; the real device has its own. */
     CHECK(halMemGetInfo(&has, &total) == halSuccess);

@@ -112,6 +112,7 @@ static void info_is_json(void **state)
     assert_string_equal(text_of(o, "schema"), "halcyon.info/1");
     has_keys(device, "ordinal:n name:s product:s backend:s driver:s standsOn:s "
                      "totalGlobalMem:n maxAllocBytes:n sharedMemPerBlock:n "
+                     "sharedMemPerBlockOptin:n "
                      "maxThreadsPerBlock:n warpSize:n memAlign:n "
                      "maxThreadsDim:a maxGridSize:a dtypes:a dtypesNative:a "
                      "integrated:b managedMemory:b");
