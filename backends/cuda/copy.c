@@ -45,7 +45,7 @@ static halError_t piece_in(struct cuda_stream *s, struct cuda_stage *stage,
                            uint64_t target, const char *host, uint64_t size,
                            uint64_t *out_done)
 {
-    uint64_t room = CUDA_STAGE_BYTES - stage->used;
+    uint64_t room = stage->bytes - stage->used;
     char *at = stage->host + stage->used;
     halError_t st = halSuccess;
 

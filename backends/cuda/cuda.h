@@ -94,7 +94,8 @@ struct cuda_dev {
 
     pthread_mutex_t stage_lock;
     struct cuda_stage *stages;
-    unsigned n_stages; /* those that are taken, too */
+    unsigned n_stages;       /* those that are taken, too */
+    unsigned n_small_stages; /* beside them */
 };
 
 static inline struct cuda_dev *cuda_dev_of(struct hal_dev *dev)
@@ -263,11 +264,13 @@ halError_t cuda_copy_2d(struct hal_dev *dev, void *stream, void *dst_mem,
                         uint64_t height);
 
 /* Page-locked memory that holds what a busy stream copies later. */
-#define CUDA_STAGE_BYTES ((uint64_t)4 << 20)
+#define CUDA_STAGE_BYTES       ((uint64_t)4 << 20)
+#define CUDA_SMALL_STAGE_BYTES ((uint64_t)64 << 10)
 
 struct cuda_stage {
     struct cuda_stage *next;
-    char *host;                   /* CUDA_STAGE_BYTES */
+    char *host;
+    uint64_t bytes;               /* one of the two above */
     uint64_t used;                /* from its start */
     const struct cuda_stream *of; /* whose copies have used it */
     struct CUevent_st *done;      /* behind the last of them */

@@ -266,6 +266,60 @@ static int staged_body(void)
     return clean(fake);
 }
 
+/* Sixteen streams that are held back have all large pieces; small copies to
+ * more of them do not wait. */
+static int staged_many_body(void)
+{
+    enum { STREAMS = 24 };
+    void *streams[STREAMS], *event;
+    struct gate gate;
+    struct fake_cuda *fake;
+    const struct hal_ops *ops;
+    struct test_kernel k;
+    struct hal_mem m;
+    struct held h;
+    uint32_t got[2 * STREAMS];
+    int n_live;
+
+    if (prepare(&fake, &h, &k))
+        return 1;
+    ops = h.dev->ops;
+    CHECK(!ops->mem_alloc(h.dev, 4096, HAL_MEM_DEVICE, &m));
+    CHECK(!ops->event_create(h.dev, 0, &event));
+    for (int i = 0; i < STREAMS; i++)
+        CHECK(!ops->stream_create(h.dev, 0, &streams[i]));
+    CHECK(!hold(&h, &gate));
+    CHECK(!ops->event_record(h.dev, h.stream, event));
+    for (int i = 0; i < STREAMS; i++)
+        CHECK(!ops->stream_wait(h.dev, streams[i], event));
+    n_live = fake->n_live;
+    for (int round = 0; round < 2; round++)
+        for (uint32_t i = 0; i < STREAMS; i++) {
+            uint32_t at = (uint32_t)round * STREAMS + i, value = at * 5 + 1;
+
+            CHECK(
+                !ops->copy_in(h.dev, streams[i], m.impl, 4 * at, &value, 4, 0));
+            /* a piece and its event for each of the streams */
+            if (round == 0)
+                CHECK(fake->n_live == n_live + 2 * ((int)i + 1));
+        }
+    CHECK(fake->n_live == n_live + 2 * STREAMS);
+    for (int i = 0; i < STREAMS; i++)
+        CHECK(ops->stream_query(h.dev, streams[i]) == halErrorNotReady);
+    atomic_store(&gate.open, 1);
+    for (int i = 0; i < STREAMS; i++)
+        CHECK(!ops->stream_sync(h.dev, streams[i]));
+    CHECK(!ops->copy_out(h.dev, h.stream, got, m.impl, 0, sizeof got, 0));
+    for (uint32_t i = 0; i < 2 * STREAMS; i++)
+        CHECK(got[i] == i * 5 + 1);
+    for (int i = 0; i < STREAMS; i++)
+        ops->stream_destroy(h.dev, streams[i]);
+    ops->event_destroy(h.dev, event);
+    ops->mem_free(h.dev, m.impl);
+    give_back(&h);
+    return clean(fake);
+}
+
 static void write_late(void *arg)
 {
     usleep(20000);
@@ -639,6 +693,7 @@ IN_CHILD(peer)
 IN_CHILD(peer_pools)
 IN_CHILD(peer_contexts)
 IN_CHILD(staged)
+IN_CHILD(staged_many)
 IN_CHILD(shared)
 IN_CHILD(params)
 
@@ -653,8 +708,8 @@ int main(void)
         cmocka_unit_test(properties),     cmocka_unit_test(no_pools),
         cmocka_unit_test(peer),           cmocka_unit_test(params),
         cmocka_unit_test(others_memory),  cmocka_unit_test(staged),
-        cmocka_unit_test(shared),         cmocka_unit_test(peer_pools),
-        cmocka_unit_test(peer_contexts),
+        cmocka_unit_test(staged_many),    cmocka_unit_test(shared),
+        cmocka_unit_test(peer_pools),     cmocka_unit_test(peer_contexts),
     };
 
     return cuda_main("cuda fake", tests, sizeof tests / sizeof tests[0]);
