@@ -246,21 +246,19 @@ static int take_line(struct conf_run *run, const cJSON *o, char *why,
     return 0;
 }
 
-/* The object of a line, its hash checked. */
-static cJSON *line_json(const char *line, size_t n)
+/* Whether the hash before a line's JSON is that of the JSON. */
+static int is_sealed(const char *line, size_t n)
 {
     unsigned long long hash;
     char digits[HASH_CHARS];
     char *end;
 
     if (n < HASH_CHARS + 2 || line[HASH_CHARS - 1] != ' ')
-        return NULL;
+        return 0;
     memcpy(digits, line, HASH_CHARS - 1);
     digits[HASH_CHARS - 1] = 0;
     hash = strtoull(digits, &end, 16);
-    if (*end || hash != XXH3_64bits(line + HASH_CHARS, n - HASH_CHARS))
-        return NULL;
-    return cJSON_ParseWithLength(line + HASH_CHARS, n - HASH_CHARS);
+    return !*end && hash == XXH3_64bits(line + HASH_CHARS, n - HASH_CHARS);
 }
 
 /* 0, or -1 and in what it differs from this run's. */
@@ -309,25 +307,27 @@ int conf_journal_take(struct conf_run *run, const char *path, const char *text,
 
     *out_good = 0;
     while (at < size) {
-        const char *end = memchr(text + at, '\n', size - at);
-        char why[400] = "a line that is damaged";
-        cJSON *o;
+        const char *begin = text + at, *end = memchr(begin, '\n', size - at);
+        char why[400] = "a line that is damaged", refused[CONF_RESULTS_ERROR];
+        char place[240];
+        cJSON *o = NULL;
 
         line++;
         if (!end)
             return 0; /* torn: it was being written when the run ended */
-        o = line_json(text + at, (size_t)(end - text) - at);
-        if (!o || conf_json_sound(o, text + at + HASH_CHARS,
-                                  (size_t)(end - text) - at - HASH_CHARS, why,
-                                  sizeof why))
-            st = -1;
-        else if (line == 1)
-            st = take_head(run, o, why, sizeof why);
-        else
-            st = take_line(run, o, why, sizeof why);
+        snprintf(place, sizeof place, "%.200s:%zu", path, line);
+        snprintf(refused, sizeof refused, "%.230s: %.270s", place, why);
+        if (is_sealed(begin, (size_t)(end - begin)))
+            o = conf_json_parse(place, begin + HASH_CHARS,
+                                (size_t)(end - begin) - HASH_CHARS, refused);
+        st = !o          ? -1
+             : line == 1 ? take_head(run, o, why, sizeof why)
+                         : take_line(run, o, why, sizeof why);
+        if (st && o)
+            snprintf(refused, sizeof refused, "%.230s: %.270s", place, why);
         cJSON_Delete(o);
         if (st) {
-            snprintf(error, room, "%.300s:%zu: %s", path, line, why);
+            snprintf(error, room, "%s", refused);
             conf_clean(error);
             return -1;
         }

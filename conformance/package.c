@@ -145,7 +145,7 @@ static void remove_all(const char *dir)
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);
         unlink(path);
     }
-    for (int i = 1; i < 100; i++) {
+    for (int i = 1;; i++) {
         snprintf(path, sizeof path, "%s/expect-%d.txt", dir, i);
         if (unlink(path))
             break;

@@ -18,4 +18,21 @@
 int conf_package_check(const char *dir, struct conf_results *result,
                        char seal[65], char error[CONF_RESULTS_ERROR]);
 
+/* The files of a package, wherever they are. */
+struct conf_package_files {
+    const char *dir;          /* what sentences call it */
+    const char *const *names; /* all that there are, in any order */
+    size_t n;
+    /* The bytes of one, NUL-terminated, the caller's to free; NULL and a
+     * sentence.  It may be asked for what is not there. */
+    char *(*read)(const struct conf_package_files *files, const char *name,
+                  size_t most, size_t *out_size,
+                  char error[CONF_RESULTS_ERROR]);
+};
+
+/* The same of such files; the fuzzer's entry. */
+int conf_package_judge(const struct conf_package_files *files,
+                       struct conf_results *result, char seal[65],
+                       char error[CONF_RESULTS_ERROR]);
+
 #endif

@@ -4,6 +4,7 @@
  * whether what was written proves anything.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <getopt.h>
 #include <sha2.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #include "conformance/runner.h"
 
 #define MANIFEST_MAX ((size_t)1 << 20)
+/* The reports, and a file for each --expect. */
+#define NAMES_MAX ((size_t)10000)
 
 /* One name, without a way out of the folder. */
 static int is_plain(const char *name)
@@ -22,54 +25,49 @@ static int is_plain(const char *name)
            strlen(name) < 64;
 }
 
-static int check_file(const char *dir, const cJSON *entry,
+/* Its bytes are those that were written; the result is read of the same bytes.
+ */
+static int check_file(const struct conf_package_files *from, const cJSON *entry,
+                      struct conf_results *result,
                       char error[CONF_RESULTS_ERROR])
 {
     char path[4200], hash[SHA256_DIGEST_STRING_LENGTH];
     const char *name = entry->string;
     size_t size = 0;
     char *data;
+    int st = 0;
 
     if (!is_plain(name))
         return conf_json_refuse(error,
-                                "%.200s: files: '%.60s' is no plain name", dir,
-                                name ? name : "");
-    snprintf(path, sizeof path, "%.4000s/%s", dir, name);
-    data = conf_path_within(dir, path, error)
-               ? NULL
-               : conf_read_file(path, CONF_PACKAGE_FILE_MAX, &size, error);
+                                "%.200s: files: '%.60s' is no plain name",
+                                from->dir, name ? name : "");
+    snprintf(path, sizeof path, "%.4000s/%s", from->dir, name);
+    data = from->read(from, name, CONF_PACKAGE_FILE_MAX, &size, error);
     if (!data)
         return -1;
     SHA256Data((const uint8_t *)data, size, hash);
-    free(data);
     if (strcmp(hash, conf_json_text(entry, "sha256")))
-        return conf_json_refuse(
+        st = conf_json_refuse(
             error, "%.300s: it was edited: its SHA-256 is another", path);
-    if (conf_json_whole(entry, "bytes", 0x1p53) != (double)size)
-        return conf_json_refuse(error, "%.300s: bytes: it has %zu", path, size);
-    return 0;
+    else if (conf_json_whole(entry, "bytes", 0x1p53) != (double)size)
+        st = conf_json_refuse(error, "%.300s: bytes: it has %zu", path, size);
+    else if (!strcmp(name, CONF_PACKAGE_RESULT))
+        st = conf_results_parse(result, path, data, size, error);
+    free(data);
+    return st;
 }
 
 /* Nothing beside what the manifest names. */
-static int check_strays(const char *dir, const cJSON *files,
-                        char error[CONF_RESULTS_ERROR])
+static int check_strays(const struct conf_package_files *from,
+                        const cJSON *files, char error[CONF_RESULTS_ERROR])
 {
-    DIR *d = opendir(dir);
-    const struct dirent *e;
-    int st = 0;
-
-    if (!d)
-        return conf_json_refuse(error, "%.300s: it cannot be listed", dir);
-    while ((e = readdir(d)) && !st) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
-            !strcmp(e->d_name, CONF_PACKAGE_MANIFEST))
-            continue;
-        if (!cJSON_GetObjectItemCaseSensitive(files, e->d_name))
-            st = conf_json_refuse(error, "%.200s/%.60s is not in the manifest",
-                                  dir, e->d_name);
-    }
-    closedir(d);
-    return st;
+    for (size_t i = 0; i < from->n; i++)
+        if (strcmp(from->names[i], CONF_PACKAGE_MANIFEST) &&
+            !cJSON_GetObjectItemCaseSensitive(files, from->names[i]))
+            return conf_json_refuse(error,
+                                    "%.200s/%.60s is not in the manifest",
+                                    from->dir, from->names[i]);
+    return 0;
 }
 
 /* What a manifest must tell of where the verdicts come from. */
@@ -209,15 +207,15 @@ static int check_counts(const char *dir, const struct conf_results *r,
     return 0;
 }
 
-static int check_all(const char *dir, const cJSON *manifest,
-                     struct conf_results *result,
+static int check_all(const struct conf_package_files *from,
+                     const cJSON *manifest, struct conf_results *result,
                      char error[CONF_RESULTS_ERROR])
 {
     static const char *const wanted[] = { CONF_PACKAGE_RESULT, "report.html",
                                           "report.tap", "junit.xml" };
     const cJSON *files = cJSON_GetObjectItemCaseSensitive(manifest, "files");
+    const char *dir = from->dir;
     const cJSON *entry;
-    char path[4200];
 
     if (strcmp(conf_json_text(manifest, "schema"), CONF_PACKAGE_SCHEMA))
         return conf_json_refuse(error, "%.200s: schema: want %s, got '%.60s'",
@@ -225,30 +223,31 @@ static int check_all(const char *dir, const cJSON *manifest,
                                 conf_json_text(manifest, "schema"));
     if (check_told(dir, manifest, error))
         return -1;
+    if (!cJSON_IsObject(files))
+        return conf_json_refuse(error, "%.200s: manifest: files is missing",
+                                dir);
     cJSON_ArrayForEach(entry, files)
     {
-        if (check_file(dir, entry, error))
+        if (check_file(from, entry, result, error))
             return -1;
     }
-    if (check_strays(dir, files, error))
+    if (check_strays(from, files, error))
         return -1;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if (!cJSON_GetObjectItemCaseSensitive(files, wanted[i]))
             return conf_json_refuse(error, "%.200s: files: no %s", dir,
                                     wanted[i]);
-    snprintf(path, sizeof path, "%.4000s/" CONF_PACKAGE_RESULT, dir);
-    if (conf_results_read(result, path, error) ||
-        conf_results_whole(result, error))
-        return -1;
-    return check_kin(dir, manifest, result, error) ||
+    return conf_results_whole(result, error) ||
+                   check_kin(dir, manifest, result, error) ||
                    check_expect(dir, files, result, error) ||
                    check_counts(dir, result, error)
                ? -1
                : 0;
 }
 
-int conf_package_check(const char *dir, struct conf_results *result,
-                       char seal[65], char error[CONF_RESULTS_ERROR])
+int conf_package_judge(const struct conf_package_files *files,
+                       struct conf_results *result, char seal[65],
+                       char error[CONF_RESULTS_ERROR])
 {
     char path[4200];
     size_t size = 0;
@@ -257,10 +256,9 @@ int conf_package_check(const char *dir, struct conf_results *result,
     int st;
 
     memset(result, 0, sizeof *result);
-    snprintf(path, sizeof path, "%.4000s/" CONF_PACKAGE_MANIFEST, dir);
-    text = conf_path_within(dir, path, error)
-               ? NULL
-               : conf_read_file(path, MANIFEST_MAX, &size, error);
+    snprintf(path, sizeof path, "%.4000s/" CONF_PACKAGE_MANIFEST, files->dir);
+    text =
+        files->read(files, CONF_PACKAGE_MANIFEST, MANIFEST_MAX, &size, error);
     if (!text)
         return -1;
     SHA256Data((const uint8_t *)text, size, seal);
@@ -268,8 +266,82 @@ int conf_package_check(const char *dir, struct conf_results *result,
     free(text);
     if (!manifest)
         return -1;
-    st = check_all(dir, manifest, result, error);
+    st = check_all(files, manifest, result, error);
     cJSON_Delete(manifest);
+    return st;
+}
+
+/* ---- a folder ------------------------------------------------------------ */
+
+static char *read_within(const struct conf_package_files *files,
+                         const char *name, size_t most, size_t *out_size,
+                         char error[CONF_RESULTS_ERROR])
+{
+    char path[4200];
+
+    snprintf(path, sizeof path, "%.4000s/%s", files->dir, name);
+    return conf_path_within(files->dir, path, error)
+               ? NULL
+               : conf_read_file(path, most, out_size, error);
+}
+
+static void free_names(char **names, size_t n)
+{
+    while (n)
+        free(names[--n]);
+    free(names);
+}
+
+/* What a folder holds: 0, or -1 and a sentence. */
+static int list_names(const char *dir, char ***out, size_t *out_n,
+                      char error[CONF_RESULTS_ERROR])
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    char **names = NULL, **more;
+    size_t n = 0;
+    int st = 0;
+
+    if (!d)
+        return conf_json_refuse(error, "%.300s: %s", dir, strerror(errno));
+    while (!st && (e = readdir(d))) {
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+            continue;
+        if (n == NAMES_MAX) {
+            st = conf_json_refuse(error,
+                                  "%.300s: more than %zu files: no package of "
+                                  "halcyon conform",
+                                  dir, NAMES_MAX);
+            break;
+        }
+        more = realloc(names, (n + 1) * sizeof *names);
+        names = more ? more : names;
+        if (more && (names[n] = strdup(e->d_name)))
+            n++;
+        else
+            st = conf_json_refuse(error, "%.300s: out of memory", dir);
+    }
+    closedir(d);
+    if (st)
+        free_names(names, n);
+    else
+        *out = names, *out_n = n;
+    return st;
+}
+
+int conf_package_check(const char *dir, struct conf_results *result,
+                       char seal[65], char error[CONF_RESULTS_ERROR])
+{
+    struct conf_package_files files = { .dir = dir, .read = read_within };
+    char **names = NULL;
+    int st;
+
+    memset(result, 0, sizeof *result);
+    if (list_names(dir, &names, &files.n, error))
+        return -1;
+    files.names = (const char *const *)names;
+    st = conf_package_judge(&files, result, seal, error);
+    free_names(names, files.n);
     return st;
 }
 

@@ -191,6 +191,7 @@ static void edits_are_refused(void **state)
     write_text(in_dir("copy/manifest.json"), "{");
     must(VERIFY("copy"), 1, "no JSON");
     must(VERIFY("nowhere"), 1, "No such file");
+    must(VERIFY("good/result.json"), 1, "result.json: Not a directory");
 }
 
 /* A case taken out, with every count and hash made to fit but the plan's. */

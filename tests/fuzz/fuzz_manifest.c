@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libFuzzer target: the manifest of a package, as verify and compare read it,
- * beside files that stay as they are.  What is taken must name each of them by
- * its hash.
+ * beside files in memory that stay as they are.  What is taken must name each
+ * of them by its hash.
  */
 #include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "conformance/package.h"
 
@@ -48,61 +47,62 @@ static const struct {
 };
 #define N_FILES (sizeof files / sizeof *files)
 
-static char dir[64], hashes[N_FILES][SHA256_DIGEST_STRING_LENGTH];
+static char hashes[N_FILES][SHA256_DIGEST_STRING_LENGTH];
+static const uint8_t *manifest;
+static size_t manifest_size;
 
-static void path_of(const char *name, char path[128])
+static char *read_one(const struct conf_package_files *from, const char *name,
+                      size_t most, size_t *out_size,
+                      char error[CONF_RESULTS_ERROR])
 {
-    snprintf(path, 128, "%s/%s", dir, name);
-}
+    const char *text = NULL;
+    char *copy;
 
-static void put(const char *name, const void *text, size_t size)
-{
-    char path[128];
-    FILE *f;
-
-    path_of(name, path);
-    f = fopen(path, "wb");
-    if (!f || fwrite(text, 1, size, f) != size || fclose(f))
-        abort();
-}
-
-static void take_away(void)
-{
-    char path[128];
-
-    for (size_t i = 0; i < N_FILES; i++) {
-        path_of(files[i].name, path);
-        unlink(path);
+    (void)from;
+    if (!strcmp(name, CONF_PACKAGE_MANIFEST)) {
+        text = (const char *)manifest;
+        *out_size = manifest_size;
     }
-    path_of(CONF_PACKAGE_MANIFEST, path);
-    unlink(path);
-    rmdir(dir);
+    for (size_t i = 0; i < N_FILES && !text; i++)
+        if (!strcmp(name, files[i].name)) {
+            text = files[i].text;
+            *out_size = strlen(text);
+        }
+    if (!text || *out_size > most) {
+        snprintf(error, CONF_RESULTS_ERROR, "it cannot be read");
+        return NULL;
+    }
+    copy = malloc(*out_size + 1);
+    if (!copy)
+        abort();
+    memcpy(copy, text, *out_size);
+    copy[*out_size] = 0;
+    return copy;
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    strcpy(dir, access("/dev/shm", W_OK) ? "/tmp/fuzz.XXXXXX"
-                                         : "/dev/shm/fuzz.XXXXXX");
-    if (!mkdtemp(dir))
-        abort();
-    atexit(take_away);
-    for (size_t i = 0; i < N_FILES; i++) {
-        size_t n = strlen(files[i].text);
-
-        put(files[i].name, files[i].text, n);
-        SHA256Data((const uint8_t *)files[i].text, n, hashes[i]);
-    }
+    for (size_t i = 0; i < N_FILES; i++)
+        SHA256Data((const uint8_t *)files[i].text, strlen(files[i].text),
+                   hashes[i]);
     return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const char *const names[] = { "report.html", CONF_PACKAGE_MANIFEST,
+                                         "report.tap", "junit.xml",
+                                         CONF_PACKAGE_RESULT };
+    const struct conf_package_files from = { "fuzz", names,
+                                             sizeof names / sizeof *names,
+                                             read_one };
     char error[CONF_RESULTS_ERROR] = "", seal[65] = "", hash[65];
     struct conf_results r;
 
-    put(CONF_PACKAGE_MANIFEST, data, size);
-    if (conf_package_check(dir, &r, seal, error)) {
+    manifest = data;
+    manifest_size = size;
+    if (conf_package_judge(&from, &r, seal, error)) {
         if (!*error)
             abort(); /* refused without a word */
     } else {
