@@ -53,6 +53,9 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libconformance.a $(B)/libhalcyon.a
 	$(CC) -fsanitize=fuzzer,address,undefined -pthread -rdynamic -o $@ $^ \
 	  $(LIBS) $(LIBS_CONFORMANCE)
 
+# Its reader is the program's own.
+$(B)/tests/fuzz/fuzz_bench: $(B)/obj/tools/bench/compare_read.o
+
 fuzzers: $(FUZZERS) ## build the fuzz targets
 
 # The plug-in of examples/; its authors' own build is in docs/porting.md.

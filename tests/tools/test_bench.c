@@ -450,14 +450,23 @@ static void foreign_files_are_refused(void **state)
     foreign("sed s/results/result/ $D/a", "results: missing, or no list");
     foreign("sed s/without_fig/fig/ $D/a", "without_figure: missing");
     foreign("head -c 200 $D/a", "no JSON from byte");
-    foreign("(cat $D/a; echo x)", "no JSON from byte");
+    foreign("(cat $D/a; echo x)", "more than one JSON value");
+    foreign("sed 's/\"machine\"/\"schema\":"
+            "\"x\",\"machine\"/' $D/a",
+            "schema is there twice");
+    foreign("sed 's/\"cpu\":\"[^\"]*/&\\\\u0000x/' $D/a",
+            "cpu: a string with \\u0000");
+    foreign("head -c 100000 /dev/zero | tr '\\0' '['", "no JSON from byte");
     foreign("printf ''", "no JSON");
     foreign("printf '[]'", "no JSON object");
-    foreign("(cat $D/a; printf '\\0')", "no JSON: a zero byte");
-    foreign("head -c 17000000 /dev/zero | tr '\\0' ' '", "larger than 16 MiB");
+    foreign("(cat $D/a; printf '\\0')", "c: a byte of zero in the text");
+    foreign("head -c 17000000 /dev/zero | tr '\\0' ' '",
+            "at most 16777216 are read");
     foreign("sed s/bench.kernels.1/bench.1/ $D/a", "results[0].section: ");
-    expect("$H bench compare $D/a $D/nowhere", 3, "nowhere: cannot read");
-    expect("$H bench compare $D/a $D", 3, "cannot read");
+    expect("$H bench compare $D/a $D/nowhere", 3, "nowhere: No such file");
+    expect("mkfifo $D/f && timeout 5 $H bench compare $D/a $D/f", 3,
+           "f: no regular file");
+    expect("$H bench compare $D/a $D", 3, "no regular file");
     expect("printf '{\"schema\":\"halcyon.bench.1\",\"machine\":{\"cpu\":\"c\","
            "\"cpus\":1},\"results\":[]}' >$D/c; $H bench compare $D/a $D/c",
            3, "B's is halcyon.bench.1: they do not compare");

@@ -29,7 +29,7 @@ struct compare_row {
 
 struct compare_file {
     const char *path;
-    char *text;
+    char error[512]; /* why it is refused */
     struct cJSON *root;
     const char *schema, *cpu;
     double cpus;
@@ -42,6 +42,10 @@ struct compare_file {
 /* 0; -1 with a message on standard error: the file cannot be read, is foreign
  * or damaged, and which key says so.  Release it either way. */
 int compare_read(struct compare_file *f, const char *path);
+/* The same of a text, with the message in f->error alone; the fuzzer's entry.
+ */
+int compare_parse(struct compare_file *f, const char *path, const char *text,
+                  size_t size);
 void compare_release(struct compare_file *f);
 /* Whether printing it could steer a terminal. */
 bool compare_has_control(const char *text);

@@ -3,16 +3,16 @@
  * compare_read.c - reads a result file of `halcyon bench`.  Invariant: what
  * compare_read accepts has every key that the comparison needs, every number in
  * it is finite and positive, ranges hold their median, and no row is there
- * twice.
+ * twice.  What all JSON from outside is held to is conformance/json.h's.
  */
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/json.h"
 #include "tools/bench/compare.h"
 
 /* Ten times what a run on every device writes; finding rows takes time by the
@@ -20,44 +20,18 @@
 #define FILE_MAX_BYTES ((size_t)16 << 20)
 #define ROWS_MAX       20000u
 
-static int refuse(const struct compare_file *f, const char *format, ...)
+static int refuse(struct compare_file *f, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static int refuse(const struct compare_file *f, const char *format, ...)
+static int refuse(struct compare_file *f, const char *format, ...)
 {
+    char what[400];
     va_list args;
 
-    fprintf(stderr, "halcyon bench compare: %s: ", f->path);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    fputc('\n', stderr);
-    return -1;
-}
-
-static int read_text(struct compare_file *f)
-{
-    FILE *in = fopen(f->path, "re");
-    size_t n;
-    int bad;
-
-    if (!in)
-        return refuse(f, "cannot read: %s", strerror(errno));
-    f->text = malloc(FILE_MAX_BYTES + 1);
-    n = f->text ? fread(f->text, 1, FILE_MAX_BYTES + 1, in) : 0;
-    bad = ferror(in);
-    fclose(in);
-    if (!f->text)
-        return refuse(f, "out of host memory");
-    if (bad)
-        return refuse(f, "cannot read: %s", strerror(errno));
-    if (n > FILE_MAX_BYTES)
-        return refuse(f, "larger than %zu MiB: no result of halcyon bench",
-                      FILE_MAX_BYTES >> 20);
-    f->text[n] = 0;
-    if (strlen(f->text) != n)
-        return refuse(f, "no JSON: a zero byte at %zu", strlen(f->text));
-    return 0;
+    return conf_json_refuse(f->error, "%.100s: %s", f->path, what);
 }
 
 /* ---- keys ------------------------------------------------------------ */
@@ -72,7 +46,7 @@ bool compare_has_control(const char *text)
 
 /* Where a key is, for messages: "results[3].time_s". */
 struct place {
-    const struct compare_file *file;
+    struct compare_file *file;
     const cJSON *object;
     char path[64];
 };
@@ -259,18 +233,14 @@ static int read_head(struct compare_file *f)
     return 0;
 }
 
-int compare_read(struct compare_file *f, const char *path)
+int compare_parse(struct compare_file *f, const char *path, const char *text,
+                  size_t size)
 {
-    const char *end = NULL;
-
     memset(f, 0, sizeof *f);
     f->path = path;
-    if (read_text(f))
-        return -1;
-    f->root = cJSON_ParseWithOpts(f->text, &end, 1);
+    f->root = conf_json_parse(path, text, size, f->error);
     if (!f->root)
-        return refuse(f, "no JSON from byte %zu on",
-                      end ? (size_t)(end - f->text) : 0);
+        return -1;
     if (!cJSON_IsObject(f->root))
         return refuse(f, "no JSON object");
     if (read_head(f) || read_list(f, "results", true))
@@ -278,10 +248,24 @@ int compare_read(struct compare_file *f, const char *path)
     return f->is_pairs ? 0 : read_list(f, "without_figure", false);
 }
 
+int compare_read(struct compare_file *f, const char *path)
+{
+    size_t size = 0;
+    char *text;
+    int st;
+
+    memset(f, 0, sizeof *f);
+    text = conf_read_file(path, FILE_MAX_BYTES, &size, f->error);
+    st = text ? compare_parse(f, path, text, size) : -1;
+    free(text);
+    if (st)
+        fprintf(stderr, "halcyon bench compare: %s\n", f->error);
+    return st;
+}
+
 void compare_release(struct compare_file *f)
 {
     cJSON_Delete(f->root);
-    free(f->text);
     free(f->rows);
     memset(f, 0, sizeof *f);
 }
