@@ -24,6 +24,9 @@ struct conf_expect {
     size_t line;
 };
 
+/* How the message of a waived case begins: by, until, why, verdict. */
+#define CONF_WAIVED_WORDS "waived by %s until %s: %s; was %s"
+
 struct conf_expects {
     struct conf_expect *at;
     size_t n;

@@ -217,7 +217,8 @@ static int check_kin(const struct merge *m)
 /* ---- waivers that have ended ----------------------------------------------
  */
 
-static int end_waiver(struct conf_past *p, const char *until)
+static int end_waiver(struct conf_past *p, const char *until,
+                      enum conf_verdict was)
 {
     char *message = NULL;
 
@@ -226,16 +227,16 @@ static int end_waiver(struct conf_past *p, const char *until)
         return refuse("out of memory", "", "");
     fprintf(stderr, "note: %s %s: the waiver ended on %s\n", p->device, p->name,
             until);
-    p->verdict = CONF_FAIL;
+    p->verdict = was;
     cJSON_ReplaceItemInObjectCaseSensitive(
-        p->item, "verdict", cJSON_CreateString(conf_verdict_name(CONF_FAIL)));
+        p->item, "verdict", cJSON_CreateString(conf_verdict_name(was)));
     cJSON_ReplaceItemInObjectCaseSensitive(p->item, "message",
                                            cJSON_CreateString(message));
     free(message);
     return 0;
 }
 
-/* The joint run is of today: what was waived until yesterday fails. */
+/* The joint run is of today: what was waived until yesterday is what it was. */
 static int end_waivers(const struct merge *m)
 {
     char today[16];
@@ -244,18 +245,22 @@ static int end_waivers(const struct merge *m)
     for (size_t i = 0; i < m->n_all; i++) {
         struct conf_past *p = m->all[i];
         const char *until = conf_json_text(p->item, "until");
+        enum conf_verdict was = conf_verdict_of(conf_json_text(p->item, "was"));
+        int is_bad = was == CONF_FAIL || was == CONF_ERROR ||
+                     was == CONF_CRASH || was == CONF_TIMEOUT;
 
         if (p->verdict != CONF_WAIVED)
             continue;
-        if (!conf_expect_is_date(until)) {
+        if (!conf_expect_is_date(until) || !is_bad) {
             char what[300];
 
-            snprintf(what, sizeof what,
-                     "%.63s %.160s is waived, and until holds no day",
-                     p->device, p->name);
+            snprintf(what, sizeof what, "%.63s %.160s is waived, and %s",
+                     p->device, p->name,
+                     is_bad ? "until holds no day"
+                            : "was holds no verdict that can be");
             return refuse(what, path_of(m, p), "");
         }
-        if (strcmp(until, today) < 0 && end_waiver(p, until))
+        if (strcmp(until, today) < 0 && end_waiver(p, until, was))
             return -1;
     }
     return 0;

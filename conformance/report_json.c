@@ -41,17 +41,27 @@ static void add_rounded(cJSON *o, const char *key, double value, double scale)
     cJSON_AddNumberToObject(o, key, round(value * scale) / scale);
 }
 
-/* The last day of a waiver: whoever reads the report later may ask. */
-static void add_until(cJSON *o, const struct conf_run *run,
-                      const struct conf_target *t, const char *name)
+/* The last day of a waiver, and what it hides: whoever reads the report later
+ * may ask.  The words between are a person's, so they are not searched. */
+static void add_waiver(cJSON *o, const struct conf_run *run,
+                       const struct conf_target *t, const char *name,
+                       const char *message)
 {
-    const struct conf_expect *e, *two;
+    const struct conf_expect *e = NULL, *two;
+    char *before = NULL, was[16] = "";
 
-    if (!run->expects)
+    if (run->expects)
+        e = conf_expects_find(run->expects, t->device.name, name, &two);
+    if (!e || e->kind != CONF_EXPECT_WAIVE)
         return;
-    e = conf_expects_find(run->expects, t->device.name, name, &two);
-    if (e && e->kind == CONF_EXPECT_WAIVE)
-        cJSON_AddStringToObject(o, "until", e->until);
+    cJSON_AddStringToObject(o, "until", e->until);
+    if (asprintf(&before, CONF_WAIVED_WORDS, e->by, e->until, e->why, "") < 0)
+        return;
+    conf_clean(before); /* as the message was */
+    if (message && !strncmp(message, before, strlen(before)))
+        sscanf(message + strlen(before), "%15[a-z]", was);
+    cJSON_AddStringToObject(o, "was", was);
+    free(before);
 }
 
 static cJSON *case_json(const struct conf_run *run, const struct conf_target *t,
@@ -71,7 +81,7 @@ static cJSON *case_json(const struct conf_run *run, const struct conf_target *t,
     cJSON_AddStringToObject(o, "rerun", rerun ? rerun : "");
     cJSON_AddItemToObject(o, "metrics", metrics_json(r));
     if (r->verdict == CONF_WAIVED)
-        add_until(o, run, t, cc->name);
+        add_waiver(o, run, t, cc->name, r->message);
     free(rerun);
     return o;
 }

@@ -114,8 +114,8 @@ void conf_settle_expected(const struct conf_run *run,
                     e->until, e->file, e->line);
             return;
         }
-        preface(message, "waived by %s until %s: %s; was %s", e->by, e->until,
-                e->why, conf_verdict_name(*verdict));
+        preface(message, CONF_WAIVED_WORDS, e->by, e->until, e->why,
+                conf_verdict_name(*verdict));
         *verdict = CONF_WAIVED;
     }
 }

@@ -312,7 +312,8 @@ static void merged_waivers_end(void **state)
     (void)state;
     date(-30, before);
     date(0, today);
-    snprintf(text, sizeof text, "waive known.fails * by=me on=%s until=%s x\n",
+    snprintf(text, sizeof text,
+             "waive known.crashes * by=me on=%s until=%s x; was fail: y\n",
              before, today);
     snprintf(until, sizeof until, "\"until\":\t\"%s\"", today);
     write_text(in_dir("expect"), text);
@@ -321,14 +322,14 @@ static void merged_waivers_end(void **state)
 
         snprintf(text, sizeof text, "%d/2", i);
         snprintf(name, sizeof name, "w%d.json", i);
-        must(CONFORM("--device", "cpu:0", "--case", "known.fails", "--case",
+        must(CONFORM("--device", "cpu:0", "--case", "known.crashes", "--case",
                      "known.good", "--expect", in_dir("expect"), "--shard",
                      text, "--json", in_dir(name)),
              CONF_EXIT_OK, "");
     }
-    /* Sorted by name: known.fails is the first shard's or the second's. */
+    /* Sorted by name: known.crashes is the first shard's or the second's. */
     json = read_json(in_dir("w2.json"));
-    if (!case_in(json, "known.fails")) {
+    if (!case_in(json, "known.crashes")) {
         assert_int_equal(rename(in_dir("w2.json"), in_dir("w3.json")), 0);
         assert_int_equal(rename(in_dir("w1.json"), in_dir("w2.json")), 0);
         assert_int_equal(rename(in_dir("w3.json"), in_dir("w1.json")), 0);
@@ -336,16 +337,16 @@ static void merged_waivers_end(void **state)
     cJSON_Delete(json);
     joins(until, until, CONF_EXIT_OK, "");
     joins(until, "\"until\":\"2001-01-02\"", CONF_EXIT_NOT,
-          "cpu:0 known.fails: the waiver ended on 2001-01-02");
+          "cpu:0 known.crashes: the waiver ended on 2001-01-02");
     json = read_json(in_dir("joint.json"));
-    assert_string_equal(string_of(case_in(json, "known.fails"), "verdict"),
-                        "fail");
+    assert_string_equal(string_of(case_in(json, "known.crashes"), "verdict"),
+                        "crash");
     assert_non_null(
-        strstr(string_of(case_in(json, "known.fails"), "message"),
+        strstr(string_of(case_in(json, "known.crashes"), "message"),
                "the waiver has ended since, on 2001-01-02: waived by me"));
     cJSON_Delete(json);
     joins(until, "\"until\":\"2001-02-30\"", CONF_EXIT_UNRUN,
-          "known.fails is waived, and until holds no day");
+          "known.crashes is waived, and until holds no day");
     /* A report's name may hold any byte; what names it is text. */
     assert_int_equal(rename(in_dir("w2.json"), in_dir("w2\xff.json")), 0);
     must(RUN("merge", "--json", in_dir("joint.json"), in_dir("w1.json"),
@@ -359,7 +360,9 @@ static void merged_waivers_end(void **state)
     cJSON_Delete(json);
     assert_int_equal(rename(in_dir("w2\xff.json"), in_dir("w2.json")), 0);
     joins("\"until\":", "\"upto\":", CONF_EXIT_UNRUN,
-          "known.fails is waived, and until holds no day");
+          "known.crashes is waived, and until holds no day");
+    joins("\"was\":\t\"crash\"", "\"was\":\"pass\"", CONF_EXIT_UNRUN,
+          "known.crashes is waived, and was holds no verdict that can be");
 }
 
 int main(int argc, char **argv)
