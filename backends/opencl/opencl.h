@@ -73,6 +73,7 @@ enum {
     OPENCL_QUIRK_LOOPS = 1 << 4,  /* ends a thread's loops after 65,535 steps */
     OPENCL_QUIRK_EAGER = 1 << 5,  /* clFlush has nothing left to start */
     OPENCL_QUIRK_PLAIN = 1 << 6,  /* runs optimised code wrongly, or not */
+    OPENCL_QUIRK_CACHES = 1 << 7, /* keeps programs; asked for one, compiles */
 };
 
 unsigned opencl_quirks(const char *platform, const char *device_version);

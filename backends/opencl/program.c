@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program.c - OpenCL C text to a program, through the disk cache.  Invariant:
- * a cached binary is a hint: whatever is wrong with it, the text is built.
+ * program.c - OpenCL C text to a program, through the disk cache, unless the
+ * driver's own serves better.  Invariant: a cached binary is a hint: whatever
+ * is wrong with it, the text is built.
  */
 #include "backends/opencl/opencl.h"
 
@@ -112,9 +113,10 @@ halError_t opencl_program_build(struct opencl_dev *dev, const char *name,
                                 const void *text, size_t text_bytes,
                                 cl_program *out_program)
 {
+    const bool own_cache = !(dev->quirks & OPENCL_QUIRK_CACHES);
     struct cache_key key = key_of(dev, text, text_bytes);
     const char *source = text;
-    cl_program program = from_cache(dev, &key);
+    cl_program program = own_cache ? from_cache(dev, &key) : NULL;
     halError_t st;
     cl_int code;
 
@@ -136,7 +138,8 @@ halError_t opencl_program_build(struct opencl_dev *dev, const char *name,
         opencl_cl.ReleaseProgram(program);
         return st;
     }
-    to_cache(program, &key);
+    if (own_cache)
+        to_cache(program, &key);
     *out_program = program;
     return halSuccess;
 }

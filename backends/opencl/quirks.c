@@ -38,6 +38,11 @@ static const struct {
       OPENCL_QUIRK_INLINE | OPENCL_QUIRK_EAGER },
     { "Portable Computing Language", "HSTR: cpu-minimal",
       OPENCL_QUIRK_INLINE | OPENCL_QUIRK_EAGER },
+    /* QUIRK(pocl): asked for a program's binary, it compiles each kernel once
+     * more, for groups of any size, which no launch then runs; and it keeps
+     * programs and what its launches needed on disk by itself.  Remove when
+     * CL_PROGRAM_BINARIES compiles nothing. */
+    { "Portable Computing Language", NULL, OPENCL_QUIRK_CACHES },
 };
 
 unsigned opencl_quirks(const char *platform, const char *device_version)

@@ -338,6 +338,43 @@ static int stale_binary_body(void)
     return 0;
 }
 
+/* How often building a text asks for the program's binary; -1 on failure. */
+static int count_exports(int is_inline)
+{
+    struct fake_opencl *fake = fake_load();
+    struct test_kernel k;
+    struct held h = { 0 };
+    void *again;
+    int n = -1;
+
+    if (!fake)
+        return -1;
+    fake->is_inline = is_inline;
+    if (prepare(&fake, &h, &k))
+        return -1;
+    fake->n_exports = 0;
+    fake->bad_binaries = 1; /* so that the text is built */
+    if (test_kernel_create(h.dev, &k, &again) == halSuccess) {
+        n = fake->n_exports;
+        h.dev->ops->kernel_destroy(h.dev, again);
+    }
+    give_back(&h);
+    return fake->n_live ? -1 : n;
+}
+
+static int export_body(void)
+{
+    CHECK(count_exports(0) == 1);
+    return 0;
+}
+
+/* PoCL has a cache, and compiles everything again when asked for it. */
+static int no_export_body(void)
+{
+    CHECK(count_exports(1) == 0);
+    return 0;
+}
+
 static int build_log_body(void)
 {
     struct fake_opencl *fake;
@@ -369,6 +406,8 @@ IN_CHILD(codes)
 IN_CHILD(late_failure)
 IN_CHILD(deferred_failure)
 IN_CHILD(stale_binary)
+IN_CHILD(export)
+IN_CHILD(no_export)
 IN_CHILD(build_log)
 
 int main(void)
@@ -386,6 +425,8 @@ int main(void)
         cmocka_unit_test(late_failure),
         cmocka_unit_test(deferred_failure),
         cmocka_unit_test(stale_binary),
+        cmocka_unit_test(export),
+        cmocka_unit_test(no_export),
         cmocka_unit_test(build_log),
     };
 

@@ -85,6 +85,7 @@ cl_int clGetProgramInfo(cl_program p, cl_program_info what, size_t size,
     struct object *o = object_of(p, PROGRAM);
 
     DUE();
+    fake.n_exports += what == CL_PROGRAM_BINARIES;
     if (what == CL_PROGRAM_BINARY_SIZES)
         return give(&o->size, sizeof o->size, size, out, out_size);
     memcpy(*(unsigned char **)out, o->bytes, o->size);
