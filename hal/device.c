@@ -129,6 +129,7 @@ static halError_t no_device(const struct hal_registry *reg, int ordinal)
         return hal_fail(halErrorInvalidDevice,
                         "device %d: ordinals run from 0 to %d", ordinal,
                         reg->n_devices - 1);
+    reg = hal__registry_whole();
     for (i = 0; i < reg->n_backends; i++)
         if (reg->backends[i].info.note[0])
             return hal_fail(

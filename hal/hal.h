@@ -287,10 +287,11 @@ typedef void (*halHostFn_t)(void *userData);
 
 /* ---- devices --------------------------------------------------------- */
 
-/* Devices that HALCYON_DEVICES admits.  The first call loads every backend;
- * one whose driver is absent or broken contributes none (halBackendGetInfo
- * says why).  Succeeds with 0 when none is found; halErrorInvalidDevice when
- * HALCYON_DEVICES names one that does not exist. */
+/* Devices that HALCYON_DEVICES admits.  The first call loads the backends that
+ * it may mean; without it every backend, and one whose driver is absent or
+ * broken contributes none (halBackendGetInfo says why).  Succeeds with 0 when
+ * none is found; halErrorInvalidDevice when HALCYON_DEVICES names one that does
+ * not exist. */
 HAL_API halError_t halGetDeviceCount(int *count);
 
 /* The calling thread's current device; Set neither opens it nor waits. */
@@ -358,8 +359,9 @@ HAL_API halError_t halOccupancyMaxPotentialBlockSize(int *minGridSize,
 
 /* Every backend that was built in or found, with or without devices; index
  * from 0 until halErrorInvalidValue.  `note` says what is missing and how to
- * get it, or "".  A folder of HALCYON_BACKEND_PATH or HALCYON_PROFILE_PATH that
- * cannot be read is an entry too, "plug-ins" or "stand-ins". */
+ * get it, or "".  Loads what HALCYON_DEVICES has left out so far.  A folder of
+ * HALCYON_BACKEND_PATH or HALCYON_PROFILE_PATH that cannot be read is an entry
+ * too, "plug-ins" or "stand-ins". */
 struct halBackendInfo {
     char name[16];
     int deviceCount; /* before HALCYON_DEVICES */

@@ -223,22 +223,30 @@ struct hal_profile;
 
 struct hal_backend_entry {
     const struct hal_backend *backend; /* NULL: a plug-in that was refused */
+    int is_needed, is_probed;
     struct halBackendInfo info;
 };
 
 struct hal_registry {
     struct hal_backend_entry backends[HAL_MAX_BACKENDS];
     int n_backends;
-    struct hal_device *known[HAL_MAX_DEVICES];
+    struct hal_device *known[HAL_MAX_DEVICES]; /* by rank */
     int n_known;
+    int rank;     /* of what is added now: by backend, then the stand-ins */
+    char *wanted; /* names that are loaded for; NULL: everything is */
     struct hal_device *devices[HAL_MAX_DEVICES]; /* ordinals */
     int n_devices;
     halError_t status; /* of HALCYON_DEVICES, or of a forked process */
     char detail[HAL_DETAIL_BYTES];
 };
 
-/* Loads everything at the first call. */
+/* Loads what HALCYON_DEVICES may mean at the first call, after which devices,
+ * status and detail are constant; backends and known are to be read in... */
 const struct hal_registry *hal__registry(void);
+/* ...this one, whose first call loads the rest too. */
+const struct hal_registry *hal__registry_whole(void);
+/* Whether a name that is loaded for is `name` itself. */
+int hal__registry_wants(const struct hal_registry *reg, const char *name);
 /* Checks the table of an opened device; names the slot that is missing. */
 halError_t hal__contract_check(const struct hal_backend *backend,
                                const struct hal_dev *dev);
@@ -257,7 +265,9 @@ void hal__registry_note(struct hal_registry *reg, const char *name,
 int hal__path_next(const char **path, char *folder, size_t room);
 /* Adds what HALCYON_BACKEND_PATH and the installation hold. */
 void hal__plugin_load_all(struct hal_registry *reg);
-/* Adds the stand-ins, built in and of HALCYON_PROFILE_PATH. */
+/* Marks the backends on which the wanted stand-ins may stand... */
+void hal__profile_need_all(struct hal_registry *reg);
+/* ...and adds these, built in and of HALCYON_PROFILE_PATH. */
 void hal__profile_load_all(struct hal_registry *reg);
 /* Rewrites what the driver says as the chip would say it. */
 void hal__profile_apply(const struct hal_profile *profile,
@@ -340,7 +350,7 @@ struct hal_device {
     struct hal_pool pool;
     struct hal_staging staging;
     _Atomic uint64_t peers; /* bit: known index of an enabled peer */
-    int known_index;
+    int known_index, rank;
 };
 
 /* The opened device of an ordinal; of the calling thread.  Entered. */

@@ -426,11 +426,11 @@ static const struct hal_device *reserved_locked(uintptr_t address)
     const struct hal_registry *reg = hal__registry();
     int i;
 
-    for (i = 0; i < reg->n_known; i++) {
-        const struct hal_reserve *r = &reg->known[i]->reserve;
+    for (i = 0; i < reg->n_devices; i++) {
+        const struct hal_reserve *r = &reg->devices[i]->reserve;
 
         if (address - r->low < r->high - r->low)
-            return reg->known[i];
+            return reg->devices[i];
     }
     return NULL;
 }

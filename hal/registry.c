@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * registry.c - which backends and devices there are, and which of them
- * HALCYON_DEVICES admits.  Filled once, at the first call; constant after, so
- * that reading it needs no lock.
+ * HALCYON_DEVICES admits.
+ *
+ * Loading a driver costs more than many a program's own work, so a backend is
+ * probed only if a name of HALCYON_DEVICES may be of one of its devices; the
+ * others once somebody asks what there is, or why something is not there.
+ *
+ * Invariant: what that second step writes, readers of the first never look at;
+ * each is made once and constant after, so that reading needs no lock, and no
+ * answer depends on which step has found it.
  */
 #include "hal/internal.h"
 
@@ -17,11 +24,14 @@ static const struct hal_registry forked_registry = {
     .detail = HAL_FORK_TEXT,
 };
 static pthread_once_t registry_once = PTHREAD_ONCE_INIT;
+static pthread_once_t whole_once = PTHREAD_ONCE_INIT;
+static int is_plugged, is_whole; /* plug-ins, everything, has been loaded */
 
 struct hal_device *hal__known_add(struct hal_registry *reg, const char *name,
                                   const char *about)
 {
     struct hal_device *d;
+    int at;
 
     if (reg->n_known == HAL_MAX_DEVICES)
         return NULL;
@@ -32,6 +42,7 @@ struct hal_device *hal__known_add(struct hal_registry *reg, const char *name,
     snprintf(d->about, sizeof d->about, "%s", about);
     d->ordinal = -1;
     d->known_index = reg->n_known;
+    d->rank = reg->rank;
     pthread_mutex_init(&d->open_lock, NULL);
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->changed, NULL);
@@ -44,7 +55,10 @@ struct hal_device *hal__known_add(struct hal_registry *reg, const char *name,
     hal__list_init(&d->records);
     hal__pool_init(&d->pool);
     hal__staging_init(&d->staging);
-    reg->known[reg->n_known++] = d;
+    /* What was added in the first step may come later in the list. */
+    for (at = reg->n_known++; at && reg->known[at - 1]->rank > d->rank; at--)
+        reg->known[at] = reg->known[at - 1];
+    reg->known[at] = d;
     return d;
 }
 
@@ -114,6 +128,7 @@ static void probe_backend(struct hal_registry *reg,
 {
     unsigned count = 0;
 
+    entry->is_probed = 1;
     entry->info.status =
         hal__contract_backend(entry->backend, entry->info.name);
     if (entry->info.status == halSuccess)
@@ -123,7 +138,71 @@ static void probe_backend(struct hal_registry *reg,
                  halGetErrorDetail());
         return;
     }
+    reg->rank = (int)(entry - reg->backends);
     add_devices(reg, entry, count);
+}
+
+/* ---- the names of HALCYON_DEVICES ---------------------------------------- */
+
+/* The next name of a list, which it ends; 0 at the end of the list. */
+static size_t next_name(const char **list, const char **out_name)
+{
+    size_t len = 0;
+
+    while (!len && **list) {
+        *list += strspn(*list, ", \t\n");
+        len = strcspn(*list, ",");
+        *out_name = *list;
+        *list += len;
+        while (len && strchr(" \t\n", (*out_name)[len - 1]))
+            len--;
+    }
+    return len;
+}
+
+/* Whether a name may mean devices of this backend. */
+static int may_mean(const char *name, size_t len, const char *backend)
+{
+    size_t n = strlen(backend);
+
+    return len >= n && !memcmp(name, backend, n) &&
+           (len == n || name[n] == ':');
+}
+
+int hal__registry_wants(const struct hal_registry *reg, const char *name)
+{
+    const char *list = reg->wanted, *wanted;
+    size_t len;
+
+    if (!list)
+        return 1;
+    while ((len = next_name(&list, &wanted)))
+        if (strlen(name) == len && !memcmp(name, wanted, len))
+            return 1;
+    return 0;
+}
+
+/* Marks the backends that names may mean.  Returns 0 if all of these are of
+ * backends that are there; else one is a stand-in, of a plug-in, or nothing. */
+static int need_backends(struct hal_registry *reg)
+{
+    const char *list = reg->wanted, *name;
+    int is_other = 0, i;
+    size_t len;
+
+    while ((len = next_name(&list, &name))) {
+        int is_found = 0;
+
+        for (i = 0; i < reg->n_backends; i++) {
+            struct hal_backend_entry *e = &reg->backends[i];
+
+            if (!may_mean(name, len, e->info.name))
+                continue;
+            is_found = e->is_needed = 1;
+        }
+        is_other |= !is_found;
+    }
+    return is_other;
 }
 
 /* Whether a name of the list means this device: its own name, or the name of
@@ -177,10 +256,8 @@ static halError_t admit_name(struct hal_registry *reg, const char *name,
         /* A missing driver is the likely cause: its note says what helps. */
         for (b = 0; b < reg->n_backends; b++) {
             const struct halBackendInfo *info = &reg->backends[b].info;
-            size_t n = strlen(info->name);
 
-            if (!info->deviceCount && len >= n &&
-                !memcmp(info->name, name, n) && (len == n || name[n] == ':'))
+            if (!info->deviceCount && may_mean(name, len, info->name))
                 return hal_fail(halErrorInvalidDevice,
                                 "HALCYON_DEVICES names '%.*s': %s has no "
                                 "device here: %s",
@@ -199,6 +276,8 @@ static halError_t admit_name(struct hal_registry *reg, const char *name,
 static halError_t admit_all(struct hal_registry *reg, const char *list)
 {
     halError_t st = halSuccess;
+    const char *name;
+    size_t len;
     int i;
 
     if (!list) {
@@ -212,25 +291,65 @@ static halError_t admit_all(struct hal_registry *reg, const char *list)
         }
         return halSuccess;
     }
-    if (!strcmp(list, "none"))
-        return halSuccess;
-    while (*list && st == halSuccess) {
-        size_t len;
-
-        list += strspn(list, ", \t\n");
-        len = strcspn(list, ",");
-        while (len && strchr(" \t\n", list[len - 1]))
-            len--;
-        if (len)
-            st = admit_name(reg, list, len);
-        list += strcspn(list, ",");
-    }
+    while (st == halSuccess && (len = next_name(&list, &name)))
+        st = admit_name(reg, name, len);
     return st;
+}
+
+static void admit_none(struct hal_registry *reg)
+{
+    int i;
+
+    for (i = 0; i < reg->n_devices; i++)
+        reg->devices[i]->ordinal = -1;
+    reg->n_devices = 0;
+}
+
+/* ---- loading ------------------------------------------------------------- */
+
+static void probe_needed(struct hal_registry *reg)
+{
+    int i;
+
+    for (i = 0; i < reg->n_backends; i++) {
+        struct hal_backend_entry *e = &reg->backends[i];
+
+        if ((e->is_needed || !reg->wanted) && !e->is_probed &&
+            e->info.status == halSuccess)
+            probe_backend(reg, e);
+    }
+}
+
+/* What the wanted names may mean.  A plug-in tells its name when it is loaded,
+ * which cannot be that of a built-in backend. */
+static void load_wanted(struct hal_registry *reg)
+{
+    is_plugged = need_backends(reg);
+    if (is_plugged) {
+        hal__plugin_load_all(reg);
+        (void)need_backends(reg);
+        hal__profile_need_all(reg);
+    }
+    probe_needed(reg);
+    if (is_plugged)
+        hal__profile_load_all(reg);
+}
+
+static void load_rest(struct hal_registry *reg)
+{
+    free(reg->wanted);
+    reg->wanted = NULL;
+    if (!is_plugged)
+        hal__plugin_load_all(reg);
+    probe_needed(reg);
+    hal__profile_load_all(reg);
+    is_whole = 1;
 }
 
 static void registry_load(void)
 {
     struct hal_registry *reg = &registry;
+    const char *list = getenv("HALCYON_DEVICES");
     int i;
 
     /* First, for another thread may fork while this one loads. */
@@ -243,18 +362,23 @@ static void registry_load(void)
         snprintf(e->info.name, sizeof e->info.name, "%s",
                  e->backend->name ? e->backend->name : "?");
     }
-    hal__plugin_load_all(reg);
-    for (i = 0; i < reg->n_backends; i++)
-        if (reg->backends[i].info.status == halSuccess)
-            probe_backend(reg, &reg->backends[i]);
-    hal__profile_load_all(reg);
+    if (list && !strcmp(list, "none"))
+        list = "";
+    reg->wanted = list ? strdup(list) : NULL;
+    if (reg->wanted) /* no memory: everything */
+        load_wanted(reg);
+    else
+        load_rest(reg);
 
-    reg->status = admit_all(reg, getenv("HALCYON_DEVICES"));
+    reg->status = admit_all(reg, list);
+    if (reg->status != halSuccess && !is_whole) { /* to say what there is */
+        load_rest(reg);
+        admit_none(reg);
+        reg->status = admit_all(reg, list);
+    }
     if (reg->status != halSuccess) {
         snprintf(reg->detail, sizeof reg->detail, "%s", halGetErrorDetail());
-        for (i = 0; i < reg->n_devices; i++)
-            reg->devices[i]->ordinal = -1;
-        reg->n_devices = 0;
+        admit_none(reg);
     }
 }
 
@@ -264,6 +388,21 @@ const struct hal_registry *hal__registry(void)
         return &forked_registry;
     pthread_once(&registry_once, registry_load);
     return &registry;
+}
+
+static void whole_load(void)
+{
+    if (!is_whole)
+        load_rest(&registry);
+}
+
+const struct hal_registry *hal__registry_whole(void)
+{
+    const struct hal_registry *reg = hal__registry();
+
+    if (!hal__is_forked)
+        pthread_once(&whole_once, whole_load);
+    return reg;
 }
 
 halError_t halGetDeviceCount(int *count)
@@ -299,6 +438,7 @@ halError_t halDeviceGetByName(int *device, const char *name)
         return hal__done(
             hal_fail(hal__is_forked ? reg->status : halErrorNotFound, "%s",
                      reg->detail));
+    reg = hal__registry_whole();
     for (i = 0; i < reg->n_known; i++)
         if (!strcmp(reg->known[i]->name, name))
             return hal__done(hal_fail(
@@ -313,7 +453,7 @@ halError_t halDeviceGetByName(int *device, const char *name)
 
 halError_t halBackendGetInfo(struct halBackendInfo *info, int index)
 {
-    const struct hal_registry *reg = hal__registry();
+    const struct hal_registry *reg = hal__registry_whole();
 
     if (hal__fork_check() != halSuccess)
         return hal__done(reg->status);
@@ -327,7 +467,7 @@ halError_t halBackendGetInfo(struct halBackendInfo *info, int index)
 
 halError_t halDeviceGetKnownName(char name[64], char about[256], int index)
 {
-    const struct hal_registry *reg = hal__registry();
+    const struct hal_registry *reg = hal__registry_whole();
 
     if (hal__fork_check() != halSuccess)
         return hal__done(reg->status);

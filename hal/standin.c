@@ -73,12 +73,25 @@ static void add_unusable(struct hal_registry *reg, const char *file,
 
     base = base ? base + 1 : file;
     snprintf(name, sizeof name, "%.*s", (int)strcspn(base, "."), base);
-    if (!is_known(reg, name))
+    if (hal__registry_wants(reg, name) && !is_known(reg, name))
         hal__known_add(reg, name, why);
 }
 
-static void add_profile(struct hal_registry *reg, const char *file,
-                        const char *text, size_t size)
+/* The devices that a stand-in of this profile may stand on. */
+static void need_backends(struct hal_registry *reg, const struct hal_profile *p)
+{
+    uint32_t i;
+    int k;
+
+    for (i = 0; i < p->n_stands; i++)
+        for (k = 0; k < reg->n_backends; k++)
+            if (!strcmp(reg->backends[k].info.name, p->stands[i].backend))
+                reg->backends[k].is_needed = 1;
+}
+
+/* With `add`, the stand-in; else what it needs. */
+static void take_profile(struct hal_registry *reg, int add, const char *file,
+                         const char *text, size_t size)
 {
     const struct hal_device *real;
     struct hal_message msg = { "" };
@@ -86,12 +99,17 @@ static void add_profile(struct hal_registry *reg, const char *file,
     struct hal_device *d;
     char about[640];
 
+    reg->rank++;
     p = hal__profile_parse(file, text, size, &msg);
     if (!p) {
-        add_unusable(reg, file, msg.text);
+        if (add)
+            add_unusable(reg, file, msg.text);
         return;
     }
-    if (is_known(reg, p->id)) { /* HALCYON_PROFILE_PATH comes first */
+    if (!add && hal__registry_wants(reg, p->id))
+        need_backends(reg, p);
+    /* HALCYON_PROFILE_PATH comes first. */
+    if (!add || !hal__registry_wants(reg, p->id) || is_known(reg, p->id)) {
         hal__profile_free(p);
         return;
     }
@@ -114,7 +132,7 @@ static void add_profile(struct hal_registry *reg, const char *file,
     snprintf(d->stands_on, sizeof d->stands_on, "%s", real->name);
 }
 
-static void add_file(struct hal_registry *reg, const char *path)
+static void take_file(struct hal_registry *reg, int add, const char *path)
 {
     /* One byte more than a profile may have, so that too much is seen. */
     const size_t most = ((size_t)64 << 10) + 1;
@@ -125,9 +143,11 @@ static void add_file(struct hal_registry *reg, const char *path)
 
     if (f && fstat(fd, &is) == 0 && !S_ISREG(is.st_mode)) {
         snprintf(why, sizeof why, "%s: no regular file", path);
-        add_unusable(reg, path, why);
+        reg->rank++;
+        if (add)
+            add_unusable(reg, path, why);
     } else if (f && text) {
-        add_profile(reg, path, text, fread(text, 1, most, f));
+        take_profile(reg, add, path, text, fread(text, 1, most, f));
     }
     free(text);
     if (f)
@@ -144,12 +164,12 @@ static int is_ini(const struct dirent *entry)
            !strcmp(entry->d_name + len - 4, ".ini");
 }
 
-static void add_folder(struct hal_registry *reg, const char *folder)
+static void take_folder(struct hal_registry *reg, int add, const char *folder)
 {
     struct dirent **entries = NULL;
     int n = scandir(folder, &entries, is_ini, alphasort), i;
 
-    if (n < 0)
+    if (n < 0 && !reg->wanted) /* else it is said when the rest is loaded */
         hal__registry_note(reg, "stand-ins", "HALCYON_PROFILE_PATH: %.180s: %s",
                            folder, strerror(errno));
     for (i = 0; i < n; i++) {
@@ -157,22 +177,33 @@ static void add_folder(struct hal_registry *reg, const char *folder)
 
         if (snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name) <
             (int)sizeof path)
-            add_file(reg, path);
+            take_file(reg, add, path);
         free(entries[i]);
     }
     free(entries);
 }
 
-void hal__profile_load_all(struct hal_registry *reg)
+static void take_all(struct hal_registry *reg, int add)
 {
     const char *path = getenv("HALCYON_PROFILE_PATH");
     const struct hal_text_file *file;
     char folder[4096];
 
+    reg->rank = HAL_MAX_BACKENDS;
     while (hal__path_next(&path, folder, sizeof folder))
-        add_folder(reg, folder);
+        take_folder(reg, add, folder);
     for (file = hal_profile_files; file->name; file++)
-        add_profile(reg, file->name, file->text, strlen(file->text));
+        take_profile(reg, add, file->name, file->text, strlen(file->text));
+}
+
+void hal__profile_need_all(struct hal_registry *reg)
+{
+    take_all(reg, 0);
+}
+
+void hal__profile_load_all(struct hal_registry *reg)
+{
+    take_all(reg, 1);
 }
 
 /* ---- what it says ---------------------------------------------------------

@@ -7,9 +7,12 @@
 
 #include <sys/stat.h>
 
+static int n_absent, n_broken; /* probes */
+
 static halError_t absent_probe(unsigned *out_count)
 {
     (void)out_count;
+    n_absent++;
     return hal_fail(halErrorNoDriver, "libabsent.so.1 is missing: install it");
 }
 
@@ -31,6 +34,7 @@ static halError_t broken_open(unsigned index, struct hal_dev **out_dev)
 static halError_t one_probe(unsigned *out_count)
 {
     *out_count = 1;
+    n_broken++;
     return halSuccess;
 }
 
@@ -189,9 +193,48 @@ static int run_all_of_backend(void)
     return 0;
 }
 
+/* No driver is loaded that no name may mean, until somebody asks what there
+ * is; the answer is the one that a process has which loads them all. */
+static int run_narrow(void)
+{
+    static const char *const names[] = { "fake:0", "fake:1", "broken:0",
+                                         "bare:0", "bare:1" };
+    char name[64], about[256];
+    int n, i, d;
+
+    CHECK(halGetDeviceCount(&n) == halSuccess && n == 1);
+    CHECK(halDeviceSynchronize() == halSuccess);
+    CHECK(halDeviceGetByName(&d, "bare:1") == halSuccess && d == 0);
+    CHECK(n_absent == 0 && n_broken == 0);
+    for (i = 0; i < 5; i++) {
+        CHECK(halDeviceGetKnownName(name, about, i) == halSuccess);
+        CHECK(!strcmp(name, names[i]));
+    }
+    CHECK(n_absent == 1 && n_broken == 1);
+    CHECK(info_of("fake")->deviceCount == 2);
+    CHECK(strstr(info_of("absent")->note, "install"));
+    CHECK(info_of("old")->status == halErrorAbiMismatch);
+    CHECK(halDeviceGetByName(&d, "fake:1") == halErrorNotFound);
+    CHECK(detail_has("exists") && detail_has("HALCYON_DEVICES"));
+    CHECK(halGetDeviceCount(&n) == halSuccess && n == 1);
+    CHECK(n_absent == 1 && n_broken == 1);
+    return 0;
+}
+
+static int run_narrow_backend(void)
+{
+    int n;
+
+    CHECK(halGetDeviceCount(&n) == halSuccess && n == 1);
+    CHECK(n_absent == 0 && n_broken == 1);
+    return 0;
+}
+
 static void admit_list(void **state)
 {
     (void)state;
+    in_child(run_narrow, "bare:1", NULL, NULL);
+    in_child(run_narrow_backend, "broken", NULL, NULL);
     in_child(run_order, " bare:1, fake:0 ,fake:1,", NULL, NULL);
     in_child(run_none, "", NULL, NULL);
     in_child(run_none, "none", NULL, NULL);
@@ -239,6 +282,7 @@ static int run_standin(void)
     int n, d;
 
     CHECK(halGetDeviceCount(&n) == halSuccess && n == 2);
+    CHECK(n_absent == 0 && n_broken == 0); /* it cannot stand on these */
     CHECK(halDeviceGetByName(&d, "chip-a") == halSuccess && d == 0);
     CHECK(halGetDeviceProperties(&p, 0) == halSuccess);
     CHECK(!strcmp(p.name, "Test Chip A") && !strcmp(p.halName, "chip-a"));
@@ -289,6 +333,22 @@ static int run_mistake(void)
     return 0;
 }
 
+/* Stand-ins come in the list in their files' order, whichever was first. */
+static int run_listed(void)
+{
+    char name[64], about[256];
+    int n, i, at_a = -1, at_100 = -1, at_910b = -1;
+
+    CHECK(halGetDeviceCount(&n) == halSuccess && n == 1);
+    for (i = 0; halDeviceGetKnownName(name, about, i) == halSuccess; i++) {
+        at_a = strcmp(name, "chip-a") ? at_a : i;
+        at_100 = strcmp(name, "a100") ? at_100 : i;
+        at_910b = strcmp(name, "ascend-910b") ? at_910b : i;
+    }
+    CHECK(4 < at_a && at_a < at_100 && at_100 < at_910b);
+    return 0;
+}
+
 static int run_homeless(void)
 {
     int n;
@@ -335,6 +395,7 @@ static void standins(void **state)
     in_child(run_pipe, "pipe", NULL, folder);
     in_child(run_standin, "chip-a,bare:1", NULL, folder);
     in_child(run_fit, "chip-a", NULL, folder);
+    in_child(run_listed, "chip-a", NULL, folder);
     in_child(run_mistake, "chip-b", NULL, folder);
     in_child(run_homeless, "chip-c", NULL, folder);
     in_child(run_replaced, "biren-br100", NULL, folder);
