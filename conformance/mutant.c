@@ -4,9 +4,6 @@
  */
 #include "conformance/mutant.h"
 
-#include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "conformance/mutant_backend.h"
@@ -67,49 +64,10 @@ const struct conf_mutant *conf_mutant_find(const char *name)
     return NULL;
 }
 
-static int is_of_backend(const char *device, const char *backend)
-{
-    size_t n = strlen(backend);
-
-    return !strncmp(device, backend, n) && device[n] == ':';
-}
-
-/* Loading a driver takes longer than a small case: where HALCYON_DEVICES names
- * devices of built-in backends alone, the others' drivers are not looked for.
- */
-static void leave_drivers(void)
-{
-    const char *names = getenv("HALCYON_DEVICES");
-    unsigned is_named = 0; /* a bit for each built-in backend */
-
-    for (size_t i; names && *names; names += strspn(names, ",")) {
-        for (i = 0; hal_builtin_backends[i]; i++)
-            if (is_of_backend(names, hal_builtin_backends[i]->name))
-                break;
-        if (!hal_builtin_backends[i])
-            return; /* a stand-in, or of a plug-in: it may stand on any */
-        is_named |= 1u << i;
-        names += strcspn(names, ",");
-    }
-    for (size_t i = 0; names && hal_builtin_backends[i]; i++) {
-        const char *backend = hal_builtin_backends[i]->name;
-        char variable[64];
-
-        if (is_named & 1u << i)
-            continue;
-        (void)snprintf(variable, sizeof variable, "HALCYON_%.40s_LIB", backend);
-        for (char *c = variable; *c; c++)
-            *c = (char)toupper((unsigned char)*c);
-        setenv(variable, "/dev/null", 1);
-    }
-}
-
 void conf_mutant_plant(const struct conf_mutant *m)
 {
     const struct conf_mutant *over = m;
 
-    if (m->kind == CONF_MUTANT_KERNEL)
-        leave_drivers();
     if (m->kind == CONF_MUTANT_RUNNER) {
         conf_runner_fault_set(m->fault);
         /* A lie needs something to lie about. */

@@ -237,47 +237,6 @@ static void a_flipped_verdict_is_seen(void **state)
     cJSON_Delete(json);
 }
 
-/* The drivers that a worker with an edited kernel does not look for. */
-static void drivers_left(const char *devices, int opencl, int vulkan)
-{
-    const char *was = getenv("HALCYON_DEVICES");
-    char *before = was ? strdup(was) : NULL;
-    pid_t pid;
-    int status = -1;
-
-    assert_int_equal(setenv("HALCYON_DEVICES", devices, 1), 0);
-    pid = fork(); /* what is planted stays for the life of a process */
-    if (pid == 0) {
-        const char *a, *b;
-
-        unsetenv("HALCYON_OPENCL_LIB");
-        unsetenv("HALCYON_VULKAN_LIB");
-        conf_mutant_plant(conf_mutant_find("kernel.add_subtracts"));
-        a = getenv("HALCYON_OPENCL_LIB");
-        b = getenv("HALCYON_VULKAN_LIB");
-        _exit((a && !strcmp(a, "/dev/null")) | (b && !strcmp(b, "/dev/null"))
-                                                   << 1);
-    }
-    if (before)
-        assert_int_equal(setenv("HALCYON_DEVICES", before, 1), 0);
-    else
-        assert_int_equal(unsetenv("HALCYON_DEVICES"), 0);
-    free(before);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), opencl | vulkan << 1);
-}
-
-static void other_drivers_stay_away(void **state)
-{
-    (void)state;
-    drivers_left("cpu:0", 1, 1);
-    drivers_left("opencl:0", 0, 1);
-    drivers_left("vulkan:1,cpu:0", 1, 0);
-    drivers_left("ascend-910b", 0, 0);
-    drivers_left("cpu:0,plugged:0", 0, 0);
-}
-
 static void a_living_mutant_fails(void **state)
 {
     (void)state;
@@ -405,7 +364,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_caught_mutant_passes),
         cmocka_unit_test(the_order_is_the_list_s),
         cmocka_unit_test(a_flipped_verdict_is_seen),
-        cmocka_unit_test(other_drivers_stay_away),
         cmocka_unit_test(a_living_mutant_fails),
         cmocka_unit_test(what_cannot_be_planted_fails),
         cmocka_unit_test(time_stands_apart),
