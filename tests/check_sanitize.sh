@@ -112,8 +112,10 @@ fuzz_one() { # TARGET LOG
     seeds=$PWD/tests/fuzz/corpus/$name
     [ "$name" != profile ] || seeds=$PWD/backends/profiles
     [ -d "$seeds" ] || seeds=corpus/$name
+    # Undefined behaviour that is only printed would pass.
     out=$(cd "$LOGS" && ASAN_OPTIONS=allocator_may_return_null=1 \
-        timeout 120 "$target" -max_total_time=4 -timeout=60 \
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        timeout 120 "$target" -max_total_time=6 -timeout=60 \
         -rss_limit_mb=4096 -print_final_stats=1 "corpus/$name" "$seeds" 2>&1)
     if [ $? = 0 ] && echo "$out" | grep 'number_of_executed_units: [1-9]'; then
         echo "@ 1 0 0"
