@@ -14,6 +14,8 @@
 #include "conformance/case.h"
 #include "conformance/golden.h"
 #include "conformance/list.h"
+#include "conformance/origin.h"
+#include "conformance/runner.h"
 
 #define COMPACT "conformance/golden"
 
@@ -326,6 +328,29 @@ static void hashes(void **state)
     assert_non_null(strstr(error, "/nowhere"));
 }
 
+/* A run tells what its verdicts were made with: the pack must still be that. */
+static void changed_in_mid_run(void **state)
+{
+    const char *at[] = { pack("held", "[" CASE("a", "Add", FILE_, X) "]", 4) };
+    const struct conf_settings set = { .json = "x.json", .golden = { at, 1 } };
+    struct conf_run run = { .set = &set };
+    char path[512];
+    FILE *f;
+
+    (void)state;
+    assert_int_equal(conf_origin_take(&run), 0);
+    assert_int_equal(conf_origin_holds(&run), 0);
+    (void)snprintf(path, sizeof path, "%s/index.json", at[0]);
+    f = fopen(path, "a");
+    assert_non_null(f);
+    assert_int_equal(fputs("\n", f) < 0, 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(conf_origin_holds(&run), -1);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(conf_origin_holds(&run), -1);
+    cJSON_Delete(run.origin);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +360,7 @@ int main(void)
         cmocka_unit_test(damaged),
         cmocka_unit_test(links),
         cmocka_unit_test(late_links),
+        cmocka_unit_test(changed_in_mid_run),
         cmocka_unit_test(hashes),
     };
 
