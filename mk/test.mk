@@ -50,8 +50,8 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,\
 	$(wildcard tests/fuzz/fuzz_*.c))
 
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libconformance.a $(B)/libhalcyon.a
-	$(CC) -fsanitize=fuzzer,address,undefined -pthread -rdynamic -o $@ $^ \
-	  $(LIBS) $(LIBS_CONFORMANCE)
+	$(CC) -fsanitize=fuzzer,address,undefined -pthread -rdynamic -o $@ \
+	  $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(LIBS_CONFORMANCE)
 
 # Its reader is the program's own.
 $(B)/tests/fuzz/fuzz_bench: $(B)/obj/tools/bench/compare_read.o
