@@ -34,8 +34,9 @@ int conf_json_is_hash(const cJSON *item);
 cJSON *conf_json_parse(const char *path, const char *text, size_t size,
                        char error[CONF_RESULTS_ERROR]);
 /* What a JSON text may hold, and no reader here would notice: a key that its
- * object has twice, a \u0000 that ends a string early.  0, or -1 and a sentence
- * that begins with the key.  `root` is what `text` was parsed to. */
+ * object has twice, a \u0000 that ends a string early, a control character.
+ * 0, or -1 and a sentence with the key or the byte.  `root` is what `text` was
+ * parsed to. */
 int conf_json_sound(const cJSON *root, const char *text, size_t size, char *why,
                     size_t room);
 

@@ -135,12 +135,26 @@ static int zeros_sound(const char *text, size_t size, char *why, size_t room)
     return 0;
 }
 
+/* cJSON takes any byte up to a space for one; JSON has four such bytes. */
+static int bytes_sound(const char *text, size_t size, char *why, size_t room)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] < ' ' && text[i] != '\t' &&
+            text[i] != '\n' && text[i] != '\r') {
+            snprintf(why, room, "a control character, 0x%02x, at byte %zu",
+                     text[i], i);
+            return -1;
+        }
+    return 0;
+}
+
 int conf_json_sound(const cJSON *root, const char *text, size_t size, char *why,
                     size_t room)
 {
     char path[PATH_MAX_] = "";
 
-    return zeros_sound(text, size, why, room) ||
+    return bytes_sound(text, size, why, room) ||
+                   zeros_sound(text, size, why, room) ||
                    keys_sound(root, path, 0, why, room)
                ? -1
                : 0;

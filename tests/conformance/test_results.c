@@ -207,6 +207,7 @@ static void two_readings(void **state)
           "message: a string with \\u0000" },
         { "\"started\":", "\"start\\u0000ed\":1,\"started\":",
           "start\\u0000ed: a string with \\u0000" },
+        { "\"seed\":\t1", "\"seed\":\v1", "a control character, 0x0b" },
     };
     char *text;
 
