@@ -213,7 +213,8 @@ static int add_named(struct conf_run *run, const char *name,
         say_notes(found->notes);
         return st;
     }
-    if (conf_probe(&own, name, run->set->timeout_scale, error, sizeof error)) {
+    if (conf_probe_devices(&own, CONF_PROBE_ADMITTED, name,
+                           run->set->timeout_scale, error, sizeof error)) {
         cannot("device '%s' cannot be opened: %s", name, error);
         return st;
     }
@@ -225,15 +226,46 @@ static int add_named(struct conf_run *run, const char *name,
     return st;
 }
 
+static int is_found(const struct conf_devices *found, const char *name)
+{
+    for (int i = 0; i < found->n; i++)
+        if (!strcmp(found->at[i].name, name))
+            return 1;
+    return 0;
+}
+
+/* Drivers that HALCYON_DEVICES leaves out are loaded where the devices that it
+ * admits are not what is asked for, to say what there is. */
+static int find_devices(const struct conf_run *run, struct conf_devices *found)
+{
+    const struct conf_strings *named = &run->set->devices;
+    enum conf_probe what =
+        run->outer_devices[0] ? CONF_PROBE_ADMITTED : CONF_PROBE_ALL;
+    char error[1024];
+
+    for (;; what = CONF_PROBE_ALL) {
+        int is_enough;
+
+        if (conf_probe_devices(found, what, NULL, run->set->timeout_scale,
+                               error, sizeof error))
+            return cannot("%s", error);
+        is_enough = found->n > 0;
+        for (int i = 0; i < named->n; i++)
+            is_enough &= is_found(found, named->at[i]);
+        if (is_enough || what == CONF_PROBE_ALL)
+            return 0;
+        conf_devices_release(found);
+    }
+}
+
 static int select_devices(struct conf_run *run)
 {
     const struct conf_strings *named = &run->set->devices;
     struct conf_devices found;
-    char error[1024];
-    int st = 0;
+    int st = find_devices(run, &found);
 
-    if (conf_probe(&found, NULL, run->set->timeout_scale, error, sizeof error))
-        return cannot("%s", error);
+    if (st)
+        return st;
     run->targets = calloc((size_t)(named->n  ? named->n
                                    : found.n ? found.n
                                              : 1),
@@ -430,7 +462,7 @@ int conf_command(int argc, char **argv)
         conf_usage(stdout);
         st = CONF_EXIT_OK;
     } else if (set.probe) {
-        st = conf_probe_main();
+        st = conf_probe_main(set.probe);
     } else if (set.worker) {
         st = conf_worker_main(&set);
     } else {

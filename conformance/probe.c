@@ -61,20 +61,10 @@ static void add_devices(cJSON *answer, int count)
     }
 }
 
-int conf_probe_main(void)
+static void add_notes(cJSON *notes)
 {
-    cJSON *answer = cJSON_CreateObject();
-    cJSON *notes = cJSON_AddArrayToObject(answer, "notes");
-    cJSON *known = cJSON_AddArrayToObject(answer, "known");
     struct halBackendInfo info;
-    char name[64], about[256];
-    int count = 0;
 
-    conf_child_begin();
-    if (halGetDeviceCount(&count) != halSuccess)
-        add_text(answer, "error", halGetErrorDetail());
-    else
-        add_devices(answer, count);
     for (int i = 0; halBackendGetInfo(&info, i) == halSuccess; i++) {
         char note[320];
 
@@ -89,6 +79,24 @@ int conf_probe_main(void)
         conf_clean(note);
         cJSON_AddItemToArray(notes, cJSON_CreateString(note));
     }
+}
+
+int conf_probe_main(enum conf_probe what)
+{
+    cJSON *answer = cJSON_CreateObject();
+    cJSON *notes = cJSON_AddArrayToObject(answer, "notes");
+    cJSON *known = cJSON_AddArrayToObject(answer, "known");
+    char name[64], about[256];
+    int count = 0;
+
+    conf_child_begin();
+    if (halGetDeviceCount(&count) != halSuccess)
+        add_text(answer, "error", halGetErrorDetail());
+    else
+        add_devices(answer, count);
+    if (what != CONF_PROBE_ALL)
+        return say(answer);
+    add_notes(notes);
     for (int i = 0; halDeviceGetKnownName(name, about, i) == halSuccess; i++)
         cJSON_AddItemToArray(known, cJSON_CreateString(name));
     return say(answer);
@@ -205,10 +213,13 @@ static int take_answer(struct conf_devices *out, const cJSON *answer)
     return 0;
 }
 
-int conf_probe(struct conf_devices *out, const char *devices,
-               double timeout_scale, char *error, size_t room)
+int conf_probe_devices(struct conf_devices *out, enum conf_probe what,
+                       const char *devices, double timeout_scale, char *error,
+                       size_t room)
 {
-    static const char *const argv[] = { "conform", "--probe", NULL };
+    const char *const argv[] = { "conform", "--probe",
+                                 what == CONF_PROBE_ALL ? "all" : "admitted",
+                                 NULL };
     struct conf_child child;
     char tail[1024] = "", why[128];
     char *text;

@@ -29,11 +29,16 @@ struct conf_strings {
     int n;
 };
 
+/* What a probe looks for: the devices that HALCYON_DEVICES admits, or what
+ * there is besides, and what backends lack, too, which loads every driver. */
+enum conf_probe { CONF_PROBE_NO, CONF_PROBE_ADMITTED, CONF_PROBE_ALL };
+
 struct conf_settings {
     struct conf_strings devices, levels, globs;
     struct conf_strings golden; /* --golden, then Halcyon's own pack */
     int n_user_golden;
-    int list, worker, probe, quiet, verbose, help;
+    int list, worker, quiet, verbose, help;
+    enum conf_probe probe;
     const char *resume;         /* a folder with a journal, or NULL */
     int shard, shards;          /* shard of shards, from 1; shards 0: all */
     double budget_ms;           /* 0: none */
@@ -129,15 +134,17 @@ struct conf_device {
 struct conf_devices {
     struct conf_device *at;
     int n;
+    /* CONF_PROBE_ALL: */
     char notes[2048]; /* what backends lack, a line each */
     char known[2048]; /* names that a device could have */
 };
 
 /* Asks a child.  devices: as for conf_spawn.  0, or -1 and `error`. */
-int conf_probe(struct conf_devices *out, const char *devices,
-               double timeout_scale, char *error, size_t room);
+int conf_probe_devices(struct conf_devices *out, enum conf_probe what,
+                       const char *devices, double timeout_scale, char *error,
+                       size_t room);
 void conf_devices_release(struct conf_devices *d);
-int conf_probe_main(void); /* the child */
+int conf_probe_main(enum conf_probe what); /* the child */
 
 /* ---- worker.c ------------------------------------------------------------ */
 

@@ -199,7 +199,7 @@ static const struct option options[] = {
     { "help", no_argument, NULL, 'h' },
     /* How the runner calls itself. */
     { "worker", no_argument, NULL, OPT_WORKER },
-    { "probe", no_argument, NULL, OPT_PROBE },
+    { "probe", required_argument, NULL, OPT_PROBE },
     { 0 },
 };
 
@@ -264,7 +264,7 @@ static int take(struct conf_settings *s, int option, char *value)
         s->worker = 1;
         return 0;
     case OPT_PROBE:
-        s->probe = 1;
+        s->probe = strcmp(value, "all") ? CONF_PROBE_ADMITTED : CONF_PROBE_ALL;
         return 0;
     }
     return conf_settings_more(s, option, value);

@@ -40,14 +40,14 @@ install_staged() { # DESTDIR stands in no file
 install_shared() {
     # shellcheck disable=SC2046
     cc -o shared scale.c $(install_flags --cflags --libs)
-    LD_LIBRARY_PATH=usr/lib HALCYON_DEVICES=cpu:0 ./shared | grep '^cpu:0 .* 42 '
+    LD_LIBRARY_PATH=usr/lib HALCYON_DEVICES=cpu:0 ./shared | grep '^device 0: 42$'
 }
 install_static() {
     # shellcheck disable=SC2046
     cc -o static scale.c $(PKG_CONFIG_PATH=$PWD/usr/lib/pkgconfig \
         pkg-config --cflags --libs halcyon-static)
     if readelf -d static | grep libhalcyon; then return 1; fi
-    HALCYON_DEVICES=cpu:0 ./static | grep '^cpu:0 .* 42 '
+    HALCYON_DEVICES=cpu:0 ./static | grep '^device 0: 42$'
 }
 install_block() { # install_block KIND N: the nth ```KIND block of programs.md
     awk -v fence="^\`\`\`$1\$" -v n="$2" '$0 ~ fence {on = ++k == n; next}
@@ -95,7 +95,7 @@ install_plugin() {
         usr/share/halcyon/examples/plugin/*.c
     # Found by the shared library's users too.
     LD_LIBRARY_PATH=usr/lib HALCYON_BACKEND_PATH=$PWD \
-        HALCYON_DEVICES=example:0 ./shared | grep '^example:0 .* 42 '
+        HALCYON_DEVICES=example:0 ./shared | grep '^device 0: 42$'
     HALCYON_BACKEND_PATH=$PWD usr/bin/halcyon conform --device example:0 \
         --level core --level memory
 }
