@@ -271,7 +271,7 @@ static halError_t copy_dispatch(struct hal_copy *c, struct hal_stream *s)
 
 halError_t hal__copy_run(struct hal_copy *c, struct hal_stream *s)
 {
-    halError_t st = hal__fork_check();
+    halError_t st = hal__entry_check();
 
     if (st != halSuccess)
         return st;
@@ -361,7 +361,7 @@ static halError_t copy_peer(void *dst, int dst_device, const void *src,
                             int src_device, size_t size, struct hal_stream *s,
                             const char *call)
 {
-    halError_t st = hal__fork_check();
+    halError_t st = hal__entry_check();
 
     if (st != halSuccess || !size)
         return st;

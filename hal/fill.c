@@ -82,7 +82,7 @@ static halError_t fill_run(const struct fill *f, struct hal_stream *s)
 {
     struct hal_view v;
     uint64_t span;
-    halError_t st = hal__fork_check();
+    halError_t st = hal__entry_check();
 
     if (st != halSuccess || !f->width || !f->height)
         return st;

@@ -22,7 +22,9 @@ void hal__fork_watch(void)
     (void)pthread_atfork(NULL, NULL, in_child);
 }
 
-halError_t hal__fork_fail(void)
+halError_t hal__entry_fail(void)
 {
-    return hal_fail(halErrorInitializationError, "%s", HAL_FORK_TEXT);
+    return hal__is_forked
+               ? hal_fail(halErrorInitializationError, "%s", HAL_FORK_TEXT)
+               : hal_fail(halErrorNotPermitted, "%s", HAL_HOST_FUNC_TEXT);
 }

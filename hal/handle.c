@@ -166,7 +166,7 @@ halError_t hal__object_get(const void *handle, enum hal_kind kind,
     uint64_t value = (uint64_t)(uintptr_t)handle, state;
     uint32_t index = (uint32_t)(value & INDEX_MASK) - 1;
     struct slot *slot;
-    halError_t st = hal__fork_check();
+    halError_t st = hal__entry_check();
 
     if (st != halSuccess)
         return st;

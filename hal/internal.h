@@ -63,17 +63,28 @@ halError_t hal__deferred_take(struct hal_deferred *d);
     "drivers and threads it does not have; fork before the first call, or "  \
     "exec a program in the child"
 
+#define HAL_HOST_FUNC_TEXT                                                     \
+    "a function of halLaunchHostFunc() calls the library, whose stream waits " \
+    "for it; hand the work to another thread"
+
 /* Set for good in a child of fork() once the library was in use. */
 extern int hal__is_forked;
+/* Set on a thread while it runs a function of halLaunchHostFunc(). */
+extern _Thread_local int hal__in_host_func;
 /* From now on children of this process are marked so. */
 void hal__fork_watch(void);
-halError_t hal__fork_fail(void);
+halError_t hal__entry_fail(void);
+
+static inline int hal__is_barred(void)
+{
+    return __builtin_expect(hal__is_forked || hal__in_host_func, 0);
+}
 
 /* Stands before the first lock on every way into the library;
  * hal__registry() shows an empty registry with this error instead. */
-static inline halError_t hal__fork_check(void)
+static inline halError_t hal__entry_check(void)
 {
-    return __builtin_expect(hal__is_forked, 0) ? hal__fork_fail() : halSuccess;
+    return hal__is_barred() ? hal__entry_fail() : halSuccess;
 }
 
 /* ---- list.h in small: intrusive, circular ------------------------------ */

@@ -239,7 +239,7 @@ halError_t halPointerGetAttributes(struct halPointerAttributes *attr,
                                    const void *ptr)
 {
     struct hal_view v;
-    halError_t st = hal__fork_check();
+    halError_t st = hal__entry_check();
 
     if (st != halSuccess)
         return hal__done(st);

@@ -285,7 +285,7 @@ halError_t hal__pointer_take(const void *ptr, const char *call,
                                                   const void *context),
                              const void *context, struct hal_alloc **out_alloc)
 {
-    halError_t st = hal__fork_check();
+    halError_t st = hal__entry_check();
     struct hal_view v;
 
     if (st != halSuccess)

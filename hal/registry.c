@@ -23,6 +23,10 @@ static const struct hal_registry forked_registry = {
     .status = halErrorInitializationError,
     .detail = HAL_FORK_TEXT,
 };
+static const struct hal_registry host_func_registry = {
+    .status = halErrorNotPermitted,
+    .detail = HAL_HOST_FUNC_TEXT,
+};
 static pthread_once_t registry_once = PTHREAD_ONCE_INIT;
 static pthread_once_t whole_once = PTHREAD_ONCE_INIT;
 static int is_plugged, is_whole; /* plug-ins, everything, has been loaded */
@@ -384,8 +388,8 @@ static void registry_load(void)
 
 const struct hal_registry *hal__registry(void)
 {
-    if (hal__is_forked)
-        return &forked_registry;
+    if (hal__is_barred())
+        return hal__is_forked ? &forked_registry : &host_func_registry;
     pthread_once(&registry_once, registry_load);
     return &registry;
 }
@@ -400,7 +404,7 @@ const struct hal_registry *hal__registry_whole(void)
 {
     const struct hal_registry *reg = hal__registry();
 
-    if (!hal__is_forked)
+    if (!hal__is_barred())
         pthread_once(&whole_once, whole_load);
     return reg;
 }
@@ -436,7 +440,7 @@ halError_t halDeviceGetByName(int *device, const char *name)
     }
     if (reg->status != halSuccess)
         return hal__done(
-            hal_fail(hal__is_forked ? reg->status : halErrorNotFound, "%s",
+            hal_fail(hal__is_barred() ? reg->status : halErrorNotFound, "%s",
                      reg->detail));
     reg = hal__registry_whole();
     for (i = 0; i < reg->n_known; i++)
@@ -455,7 +459,7 @@ halError_t halBackendGetInfo(struct halBackendInfo *info, int index)
 {
     const struct hal_registry *reg = hal__registry_whole();
 
-    if (hal__fork_check() != halSuccess)
+    if (hal__entry_check() != halSuccess)
         return hal__done(reg->status);
     if (!info || index < 0 || index >= reg->n_backends)
         return hal__done(hal_fail(
@@ -469,7 +473,7 @@ halError_t halDeviceGetKnownName(char name[64], char about[256], int index)
 {
     const struct hal_registry *reg = hal__registry_whole();
 
-    if (hal__fork_check() != halSuccess)
+    if (hal__entry_check() != halSuccess)
         return hal__done(reg->status);
     if (!name || !about || index < 0 || index >= reg->n_known)
         return hal__done(hal_fail(

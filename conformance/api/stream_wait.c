@@ -186,6 +186,38 @@ static void host_func_order(struct conf *c)
     conf_expect_bytes(c, &b, 9);
 }
 
+struct caller {
+    void *mem;
+    halError_t copy, free, wait;
+};
+
+static void call_back(void *arg)
+{
+    struct caller *call = arg;
+    char word[4];
+
+    call->copy = halMemcpy(word, call->mem, sizeof word, halMemcpyDefault);
+    call->free = halFree(call->mem);
+    call->wait = halDeviceSynchronize();
+}
+
+/* What would wait for the stream that waits for it is refused at once. */
+static void host_func_calls(struct conf *c)
+{
+    struct conf_buf b = conf_alloc(c, 64, 0);
+    struct caller call = { b.mem, halSuccess, halSuccess, halSuccess };
+    halStream_t s = NULL;
+
+    CONF_OK(c, halStreamCreate(&s));
+    CONF_OK(c, halLaunchHostFunc(s, call_back, &call));
+    CONF_OK(c, halMemsetAsync(b.mem, 5, 64, s));
+    CONF_OK(c, halStreamSynchronize(s));
+    CONF_TRUE(c, call.copy == halErrorNotPermitted);
+    CONF_TRUE(c, call.free == halErrorNotPermitted);
+    CONF_TRUE(c, call.wait == halErrorNotPermitted);
+    conf_expect_bytes(c, &b, 5);
+}
+
 struct peek {
     const uint32_t *word;
     uint32_t seen;
@@ -258,6 +290,7 @@ static const struct conf_case cases[] = {
     { "api.stream.wait_event.cross_device", wait_across, .levels = CORE },
     { "api.stream.host_func.order", host_func_order, .levels = CORE },
     { "api.stream.host_func.between", host_func_between, .levels = CORE },
+    { "api.stream.host_func.calls", host_func_calls, .levels = CORE },
     { "api.stream.host_func.isolated", host_func_isolated, .levels = CORE },
     { 0 },
 };

@@ -4,7 +4,8 @@
  * a child of a process that has used the library gets an error from every
  * call, at once; a child that was forked before the first call may use it.
  * The library is used for the first time in a child of the test's, so that
- * each test begins with a process that has not.
+ * each test begins with a process that has not.  Functions in stream order are
+ * refused the same calls.
  */
 #include "tests/hal/child_test.h"
 
@@ -60,13 +61,18 @@ static int make_all(void)
     return 0;
 }
 
-/* The call is refused, and the detail says what helps. */
-#define REFUSED(call)                                                \
-    do {                                                             \
-        CHECK((call) == halErrorInitializationError);                \
-        CHECK(strstr(halGetErrorDetail(), "fork before the first")); \
-        CHECK(strstr(halGetErrorDetail(), "exec"));                  \
-        CHECK(halGetLastError() == halErrorInitializationError);     \
+/* Why calls are refused; the detail says what helps. */
+static struct {
+    halError_t code;
+    const char *words, *help;
+} bar = { halErrorInitializationError, "fork before the first", "exec" };
+
+#define REFUSED(call)                                  \
+    do {                                               \
+        CHECK((call) == bar.code);                     \
+        CHECK(strstr(halGetErrorDetail(), bar.words)); \
+        CHECK(strstr(halGetErrorDetail(), bar.help));  \
+        CHECK(halGetLastError() == bar.code);          \
     } while (0)
 
 static int refused_devices(void)
@@ -304,6 +310,33 @@ static void fork_before_use(void **state)
     assert_int_equal(child_run(before_use), 0);
 }
 
+/* A function in a stream's order would wait for its own stream. */
+static void calls_all(void *result)
+{
+    *(int *)result = refused_all();
+}
+
+static int in_host_func(void)
+{
+    int result = -1;
+
+    if (make_all())
+        return 1;
+    bar.code = halErrorNotPermitted;
+    bar.words = "halLaunchHostFunc() calls the library";
+    bar.help = "another thread";
+    CHECK(halLaunchHostFunc(made.stream, calls_all, &result) == halSuccess);
+    CHECK(halStreamSynchronize(made.stream) == halSuccess);
+    CHECK(result == 0);
+    return parent_works();
+}
+
+static void host_func(void **state)
+{
+    (void)state;
+    assert_int_equal(child_run(in_host_func), 0);
+}
+
 /* A program that a child execs begins anew. */
 static int exec_self(void)
 {
@@ -331,9 +364,8 @@ static void fork_and_exec(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fork_after_use),
-        cmocka_unit_test(fork_in_mid_call),
-        cmocka_unit_test(fork_before_use),
+        cmocka_unit_test(fork_after_use),  cmocka_unit_test(fork_in_mid_call),
+        cmocka_unit_test(fork_before_use), cmocka_unit_test(host_func),
         cmocka_unit_test(fork_and_exec),
     };
 
