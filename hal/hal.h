@@ -511,8 +511,9 @@ HAL_API halError_t halStreamGetDevice(halStream_t stream, int *device);
  * handed to the waiting stream too, whose next synchronisation reports it. */
 HAL_API halError_t halStreamWaitEvent(halStream_t stream, halEvent_t event,
                                       unsigned flags);
-/* Runs fn(userData) on a thread of Halcyon's in stream order.  Calls of this API
- * by fn fail with halErrorNotPermitted; userData must live until it has run. */
+/* Runs fn(userData) on a thread of Halcyon's in stream order.  Calls of this
+ * API by fn fail with halErrorNotPermitted; userData must live until it has
+ * run. */
 HAL_API halError_t halLaunchHostFunc(halStream_t stream, halHostFn_t fn,
                                      void *userData);
 
