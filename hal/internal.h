@@ -77,7 +77,7 @@ halError_t hal__entry_fail(void);
 
 static inline int hal__is_barred(void)
 {
-    return __builtin_expect(hal__is_forked || hal__in_host_func, 0);
+    return hal__is_forked || hal__in_host_func;
 }
 
 /* Stands before the first lock on every way into the library;
