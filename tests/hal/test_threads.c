@@ -150,9 +150,14 @@ static void one_on_four(void **state)
     }
 }
 
-/* Half of the threads destroy and free what the others use: some calls fail,
- * none does harm. */
-static _Atomic(void *) victim_mem, victim_stream, victim_event;
+/* A thread destroys and frees what others use: some calls fail, none does harm.
+ * Memory goes with its stream, whose order keeps its uses apart. */
+static struct victims {
+    void *mem;
+    halStream_t stream;
+    halEvent_t event;
+} rounds[61];
+static _Atomic(struct victims *) victims;
 static atomic_int is_over;
 
 static void *user(void *arg)
@@ -161,9 +166,10 @@ static void *user(void *arg)
 
     (void)arg;
     while (!atomic_load(&is_over)) {
-        halStream_t s = atomic_load(&victim_stream);
-        halEvent_t e = atomic_load(&victim_event);
-        void *p = atomic_load(&victim_mem);
+        const struct victims *v = atomic_load(&victims);
+        halStream_t s = v->stream;
+        halEvent_t e = v->event;
+        void *p = v->mem;
 
         if (halMemsetAsync(p, 1, 256, s) == halSuccess &&
             halEventRecord(e, s) == halSuccess &&
@@ -184,26 +190,22 @@ static void destroyed_in_use(void **state)
     (void)state;
     OK(halSetDevice(0));
     atomic_store(&is_over, 0);
-    for (round = -1; round < 60; round++) {
-        halStream_t s, s_old = atomic_load(&victim_stream);
-        halEvent_t e, e_old = atomic_load(&victim_event);
-        void *p, *p_old = atomic_load(&victim_mem);
+    for (round = 0; round <= 60; round++) {
+        struct victims *v = &rounds[round];
 
-        OK(halMalloc(&p, 256));
-        OK(halStreamCreate(&s));
-        OK(halEventCreate(&e));
-        atomic_store(&victim_mem, p);
-        atomic_store(&victim_stream, s);
-        atomic_store(&victim_event, e);
-        if (round < 0) {
+        OK(halMalloc(&v->mem, 256));
+        OK(halStreamCreate(&v->stream));
+        OK(halEventCreate(&v->event));
+        atomic_store(&victims, v);
+        if (!round) {
             for (i = 0; i < 4; i++)
                 assert_int_equal(pthread_create(&threads[i], NULL, user, NULL),
                                  0);
             continue;
         }
-        OK(halFree(p_old));
-        OK(halEventDestroy(e_old));
-        OK(halStreamDestroy(s_old));
+        OK(halFree(v[-1].mem));
+        OK(halEventDestroy(v[-1].event));
+        OK(halStreamDestroy(v[-1].stream));
     }
     atomic_store(&is_over, 1);
     for (i = 0; i < 4; i++)
