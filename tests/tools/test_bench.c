@@ -506,8 +506,8 @@ static void pairs_compare_too(void **state)
     expect("sed s/_p10/_min/\\;s/_p90/_max/ $D/a >$D/c;"
            "$H bench compare $D/b $D/c",
            1, "1 worse");
-    expect("$H bench compare docs/results/2026-11-zen4.json "
-           "docs/results/2026-11-zen4.json",
+    expect("$H bench compare docs/results/2026-11-23-zen4.json "
+           "docs/results/2026-11-23-zen4.json",
            0, "0 worse, 0 missing, 0 better, 0 new");
 }
 
