@@ -195,18 +195,27 @@ static int is_known(const char *known, const char *name)
     return 0;
 }
 
+static const struct conf_device *find_device(const struct conf_devices *found,
+                                             const char *name)
+{
+    for (int i = 0; i < found->n; i++)
+        if (!strcmp(found->at[i].name, name))
+            return &found->at[i];
+    return NULL;
+}
+
 /* A device that was named but is not among those found may be a stand-in, or
  * one that HALCYON_DEVICES leaves out. */
 static int add_named(struct conf_run *run, const char *name,
                      const struct conf_devices *found)
 {
+    const struct conf_device *at = find_device(found, name);
     struct conf_devices own;
     char error[1024];
     int st = CONF_EXIT_UNRUN;
 
-    for (int i = 0; i < found->n; i++)
-        if (!strcmp(found->at[i].name, name))
-            return add_target(run, &found->at[i], found);
+    if (at)
+        return add_target(run, at, found);
     if (!is_known(found->known, name)) {
         cannot("no such device '%s'; there are: %s", name,
                found->known[0] ? found->known : "none");
@@ -226,14 +235,6 @@ static int add_named(struct conf_run *run, const char *name,
     return st;
 }
 
-static int is_found(const struct conf_devices *found, const char *name)
-{
-    for (int i = 0; i < found->n; i++)
-        if (!strcmp(found->at[i].name, name))
-            return 1;
-    return 0;
-}
-
 /* Drivers that HALCYON_DEVICES leaves out are loaded where the devices that it
  * admits are not what is asked for, to say what there is. */
 static int find_devices(const struct conf_run *run, struct conf_devices *found)
@@ -251,7 +252,7 @@ static int find_devices(const struct conf_run *run, struct conf_devices *found)
             return cannot("%s", error);
         is_enough = found->n > 0;
         for (int i = 0; i < named->n; i++)
-            is_enough &= is_found(found, named->at[i]);
+            is_enough &= find_device(found, named->at[i]) != NULL;
         if (is_enough || what == CONF_PROBE_ALL)
             return 0;
         conf_devices_release(found);

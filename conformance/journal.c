@@ -308,16 +308,17 @@ int conf_journal_take(struct conf_run *run, const char *path, const char *text,
     *out_good = 0;
     while (at < size) {
         const char *begin = text + at, *end = memchr(begin, '\n', size - at);
-        char why[400] = "a line that is damaged", refused[CONF_RESULTS_ERROR];
-        char place[240];
+        char why[400], refused[CONF_RESULTS_ERROR], place[240];
         cJSON *o = NULL;
 
         line++;
         if (!end)
             return 0; /* torn: it was being written when the run ended */
         snprintf(place, sizeof place, "%.200s:%zu", path, line);
-        snprintf(refused, sizeof refused, "%.230s: %.270s", place, why);
-        if (is_sealed(begin, (size_t)(end - begin)))
+        if (!is_sealed(begin, (size_t)(end - begin)))
+            snprintf(refused, sizeof refused, "%s: a line that is damaged",
+                     place);
+        else
             o = conf_json_parse(place, begin + HASH_CHARS,
                                 (size_t)(end - begin) - HASH_CHARS, refused);
         st = !o          ? -1

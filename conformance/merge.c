@@ -246,8 +246,7 @@ static int end_waivers(const struct merge *m)
         struct conf_past *p = m->all[i];
         const char *until = conf_json_text(p->item, "until");
         enum conf_verdict was = conf_verdict_of(conf_json_text(p->item, "was"));
-        int is_bad = was == CONF_FAIL || was == CONF_ERROR ||
-                     was == CONF_CRASH || was == CONF_TIMEOUT;
+        int is_bad = conf_verdict_found_bad(was);
 
         if (p->verdict != CONF_WAIVED)
             continue;

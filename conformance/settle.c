@@ -13,13 +13,6 @@
 #include "conformance/expect.h"
 #include "conformance/runner.h"
 
-/* Found by running the case, and bad. */
-static int is_found_bad(enum conf_verdict verdict)
-{
-    return verdict == CONF_FAIL || verdict == CONF_ERROR ||
-           verdict == CONF_CRASH || verdict == CONF_TIMEOUT;
-}
-
 /* Puts words before the message. */
 static void preface(char **message, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -45,7 +38,7 @@ static void preface(char **message, const char *format, ...)
 int conf_settle_again(const struct conf_run *run, struct conf_result *r,
                       enum conf_verdict *verdict, char **message)
 {
-    if (is_found_bad(*verdict) && r->n_runs < run->set->rerun) {
+    if (conf_verdict_found_bad(*verdict) && r->n_runs < run->set->rerun) {
         if (r->n_runs++ == 0) {
             r->first = *verdict;
             r->first_message = *message;
@@ -58,7 +51,7 @@ int conf_settle_again(const struct conf_run *run, struct conf_result *r,
     }
     if (!r->n_runs)
         return 0;
-    if (is_found_bad(*verdict)) {
+    if (conf_verdict_found_bad(*verdict)) {
         preface(message, "%d times not ok, at first %s", r->n_runs + 1,
                 conf_verdict_name(r->first));
     } else if (*verdict == CONF_MISSING) {
@@ -91,7 +84,7 @@ void conf_settle_expected(const struct conf_run *run,
     e = conf_expects_find(run->expects, t->device.name, name, &two);
     if (!e)
         return;
-    if (e->kind == CONF_EXPECT_XFAIL && is_found_bad(*verdict)) {
+    if (e->kind == CONF_EXPECT_XFAIL && conf_verdict_found_bad(*verdict)) {
         preface(message, "expected: %s; was %s", e->why,
                 conf_verdict_name(*verdict));
         *verdict = CONF_XFAIL;
@@ -108,7 +101,8 @@ void conf_settle_expected(const struct conf_run *run,
                 *verdict == CONF_PASS ? "passes" : "is unsupported", e->by,
                 e->until, e->file, e->line);
         *verdict = *verdict == CONF_PASS ? CONF_XPASS : CONF_FAIL;
-    } else if (e->kind == CONF_EXPECT_WAIVE && is_found_bad(*verdict)) {
+    } else if (e->kind == CONF_EXPECT_WAIVE &&
+               conf_verdict_found_bad(*verdict)) {
         if (e->is_expired) {
             preface(message, "the waiver of %s ended on %s (%s:%zu)", e->by,
                     e->until, e->file, e->line);

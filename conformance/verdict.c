@@ -67,3 +67,9 @@ int conf_counts_prove(const struct conf_counts *counts)
             return 1;
     return 0;
 }
+
+int conf_verdict_found_bad(enum conf_verdict verdict)
+{
+    return verdict == CONF_FAIL || verdict == CONF_ERROR ||
+           verdict == CONF_CRASH || verdict == CONF_TIMEOUT;
+}

@@ -12,6 +12,8 @@ const char *conf_verdict_name(enum conf_verdict verdict);
 enum conf_verdict conf_verdict_of(const char *name);
 /* 1 if a run with only such verdicts is conformant. */
 int conf_verdict_ok(enum conf_verdict verdict);
+/* Found by running the case, and bad: what a waiver may hide. */
+int conf_verdict_found_bad(enum conf_verdict verdict);
 
 struct conf_counts {
     unsigned of[CONF_VERDICT_COUNT];

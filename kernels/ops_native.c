@@ -251,8 +251,7 @@ static const struct {
 };
 
 /* by halopSelect() */
-static _Atomic int selected[OPS_CHOICES] = { UNSELECTED, UNSELECTED,
-                                             UNSELECTED };
+static _Atomic int selected[] = { [0 ... OPS_CHOICES - 1] = UNSELECTED };
 static int environment[OPS_CHOICES];
 static pthread_once_t environment_once = PTHREAD_ONCE_INIT;
 
@@ -312,7 +311,7 @@ halError_t ops_way_wanted(const char *op, enum ops_choice what,
 
 halError_t halopSelect(const char *choice)
 {
-    int choices[OPS_CHOICES] = { UNSELECTED, UNSELECTED, UNSELECTED };
+    int choices[] = { [0 ... OPS_CHOICES - 1] = UNSELECTED };
 
     if (choice && !read_ways(choice, UNSELECTED, choices))
         return ops_fail("halopSelect", halErrorInvalidValue,

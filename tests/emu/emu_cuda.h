@@ -148,32 +148,6 @@ static inline float emu_bf16(const unsigned *words, unsigned i)
     return emu_bits<float>((words[i / 2] >> 16 * (i % 2)) << 16);
 }
 
-/* As the PTX manual spreads m16n8k16: a lane has of a the rows lane / 4 and 8
- * further, columns 2 (lane % 4) and the next, and both 8 further; of b the
- * column lane / 4 and such rows; of d such rows and columns. */
-static inline void ptx_mma_bf16(float *d, const unsigned *a, const unsigned *b)
-{
-    struct fragments {
-        unsigned a[4], b[2];
-    } mine = { { a[0], a[1], a[2], a[3] }, { b[0], b[1] } };
-    const void *const *all = emu_show(&mine);
-    unsigned lane = emu_lane();
-
-    for (unsigned e = 0; e < 4; e++) {
-        unsigned row = lane / 4, column = lane % 4 * 2 + e % 2;
-
-        for (unsigned k = 0; k < 16; k++) {
-            unsigned four = k % 8 / 2, half = k / 8;
-            const fragments *of_a = (const fragments *)all[row * 4 + four];
-            const fragments *of_b = (const fragments *)all[column * 4 + four];
-
-            d[e] += emu_bf16(&of_a->a[half * 2 + e / 2], k % 2) *
-                    emu_bf16(&of_b->b[half], k % 2);
-        }
-    }
-    emu_warp_barrier(0xffffffffu);
-}
-
 static inline float emu_e4m3(const unsigned *words, unsigned i)
 {
     unsigned code = words[i / 4] >> 8 * (i % 4) & 255u, m = code & 7u;
@@ -185,9 +159,12 @@ static inline float emu_e4m3(const unsigned *words, unsigned i)
     return code & 128u ? -f : f;
 }
 
-/* As m16n8k32 is spread: as m16n8k16, but for four columns of a and rows of b
- * in a word, from 4 (lane % 4) on and 16 further. */
-static inline void ptx_mma_e4m3(float *d, const unsigned *a, const unsigned *b)
+/* As the PTX manual spreads m16n8k16 and m16n8k32, with PER = 2 and 4 elements
+ * in a word: a lane has of a the rows lane / 4 and 8 further, columns from PER
+ * (lane % 4) on, and both 4 PER further; of b the column lane / 4 and such
+ * rows; of d such rows, and columns 2 (lane % 4) and the next. */
+template <unsigned PER, float element(const unsigned *, unsigned)>
+static inline void emu_mma(float *d, const unsigned *a, const unsigned *b)
 {
     struct fragments {
         unsigned a[4], b[2];
@@ -198,16 +175,26 @@ static inline void ptx_mma_e4m3(float *d, const unsigned *a, const unsigned *b)
     for (unsigned e = 0; e < 4; e++) {
         unsigned row = lane / 4, column = lane % 4 * 2 + e % 2;
 
-        for (unsigned k = 0; k < 32; k++) {
-            unsigned four = k % 16 / 4, half = k / 16;
+        for (unsigned k = 0; k < 8 * PER; k++) {
+            unsigned four = k % (4 * PER) / PER, half = k / (4 * PER);
             const fragments *of_a = (const fragments *)all[row * 4 + four];
             const fragments *of_b = (const fragments *)all[column * 4 + four];
 
-            d[e] += emu_e4m3(&of_a->a[half * 2 + e / 2], k % 4) *
-                    emu_e4m3(&of_b->b[half], k % 4);
+            d[e] += element(&of_a->a[half * 2 + e / 2], k % PER) *
+                    element(&of_b->b[half], k % PER);
         }
     }
     emu_warp_barrier(0xffffffffu);
+}
+
+static inline void ptx_mma_bf16(float *d, const unsigned *a, const unsigned *b)
+{
+    emu_mma<2, emu_bf16>(d, a, b);
+}
+
+static inline void ptx_mma_e4m3(float *d, const unsigned *a, const unsigned *b)
+{
+    emu_mma<4, emu_e4m3>(d, a, b);
 }
 
 /* ---- conversions (kernels/tuned/cuda/convert.h) -------------------------- */
