@@ -140,7 +140,8 @@ struct hal_ops {
     /* Waits, then frees.  Cannot fail. */
     void (*stream_destroy)(struct hal_dev *dev, void *stream);
     /* halSuccess, halErrorNotReady (without hal_fail), or the error of work
-     * that failed.  Submits what was held back. */
+     * that failed.  Submits what was held back.  Not halErrorNotReady to
+     * whoever has seen the event that was recorded last be done. */
     halError_t (*stream_query)(struct hal_dev *dev, void *stream);
     /* Waits. */
     halError_t (*stream_sync)(struct hal_dev *dev, void *stream);

@@ -267,6 +267,35 @@ static void other_device(struct conf *c)
     CONF_OK(c, halEventDestroy(e));
 }
 
+/* Whoever has seen a stream's last event finds the stream idle. */
+static void stream_idle(struct conf *c)
+{
+    struct conf_buf b = conf_alloc(c, 64, 0);
+    double deadline = api_now_ms() + 20000;
+    halStream_t s = NULL;
+    halEvent_t e = NULL;
+
+    CONF_OK(c, halStreamCreateWithFlags(&s, halStreamNonBlocking));
+    CONF_OK(c, halEventCreateWithFlags(&e, halEventDisableTiming));
+    for (int i = 0; i < 2000; i++) {
+        halError_t seen, left;
+
+        CONF_OK(c, halMemsetAsync(b.mem, i, 64, s));
+        CONF_OK(c, halEventRecord(e, s));
+        do
+            seen = halEventQuery(e);
+        while (seen == halErrorNotReady && api_now_ms() < deadline);
+        CONF_OK(c, seen);
+        left = halStreamQuery(s);
+        conf_check(c, left == halSuccess,
+                   "round %d: the event at the stream's end has happened, and "
+                   "halStreamQuery says %s",
+                   i, halGetErrorName(left));
+    }
+    CONF_OK(c, halEventDestroy(e));
+    CONF_OK(c, halStreamDestroy(s));
+}
+
 static const struct conf_case cases[] = {
     { "api.event.lifetime", lifetime, .levels = CORE },
     { "api.event.bad", bad, .levels = CORE },
@@ -277,6 +306,7 @@ static const struct conf_case cases[] = {
     { "api.event.elapsed", elapsed, .levels = CORE },
     { "api.event.elapsed_bad", elapsed_bad, .levels = CORE },
     { "api.event.elapsed_not_ready", elapsed_not_ready, .levels = CORE },
+    { "api.event.stream_idle", stream_idle, .levels = CORE },
     { "api.event.other_device", other_device, .levels = CORE },
     { 0 },
 };
