@@ -14,24 +14,29 @@
 
 #include "conformance/conf.h"
 
-/* A binary floating-point format. */
+/* A binary floating-point format.  Codes without the sign count the values from
+ * zero on: the smallest step is 1, and each power of two begins a new exponent.
+ */
 struct format {
     int mantissa_bits; /* stored ones */
     int exponent_min;  /* of the smallest normal number */
-    double max;        /* largest finite value */
+    double max;        /* largest finite value, */
+    unsigned last;     /* and its code */
     unsigned inf, nan; /* codes without the sign; inf == 0: saturates */
     unsigned sign;     /* the sign bit */
 };
 
-static const struct format f16_format = { 10,     -14,    65504.0,
+static const struct format f16_format = { 10,     -14,    65504.0, 0x7BFF,
                                           0x7C00, 0x7E00, 0x8000 };
-static const struct format bf16_format = { 7,      -126,   0x1.FEp127,
+static const struct format bf16_format = { 7,      -126,   0x1.FEp127, 0x7F7F,
                                            0x7F80, 0x7FC0, 0x8000 };
 static const struct format f32_format = {
-    23, -126, 0x1.FFFFFEp127, 0x7F800000u, 0x7FC00000u, 0x80000000u
+    23, -126, 0x1.FFFFFEp127, 0x7F7FFFFFu, 0x7F800000u, 0x7FC00000u, 0x80000000u
 };
-static const struct format e4m3_format = { 3, -6, 448.0, 0, 0x7F, 0x80 };
-static const struct format e5m2_format = { 2, -14, 57344.0, 0, 0x7E, 0x80 };
+static const struct format e4m3_format = { 3, -6, 448.0, 0x7E, 0, 0x7F, 0x80 };
+static const struct format e5m2_format = {
+    2, -14, 57344.0, 0x7B, 0, 0x7E, 0x80
+};
 
 size_t conf_dtype_bytes(halDtype dtype)
 {
@@ -84,48 +89,59 @@ static double round_even(double x)
     return down;
 }
 
+/* 2^e, for -1022 <= e <= 1023.  Multiplying by it is what ldexp does, where
+ * nothing overflows or becomes subnormal; millions of elements pass here. */
+static double power_of_two(int e)
+{
+    uint64_t bits = (uint64_t)(e + 1023) << 52;
+    double power;
+
+    memcpy(&power, &bits, sizeof power);
+    return power;
+}
+
+/* The largest e with 2^e <= a, of a finite a > 0; -1023 if that is less. */
+static int exponent_of(double a)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &a, sizeof bits);
+    return (int)(bits >> 52) - 1023;
+}
+
 static unsigned encode_float(const struct format *f, double value)
 {
-    unsigned sign = signbit(value) ? f->sign : 0;
-    double a = fabs(value), units;
-    int e, quantum;
+    unsigned sign = signbit(value) ? f->sign : 0, units;
+    double a = fabs(value), steps, rest;
+    int e;
 
     if (isnan(value))
         return sign | f->nan;
-    if (a == 0)
-        return sign;
-    if (!isinf(a)) {
-        (void)frexp(a, &e); /* a = m * 2^e, m in [0.5, 1) */
-        if (e - 1 < f->exponent_min)
-            e = f->exponent_min + 1;
-        quantum = e - 1 - f->mantissa_bits; /* exponent of one step */
-        units = round_even(ldexp(a, -quantum));
-        a = ldexp(units, quantum);
-    }
-    if (a > f->max) {
-        if (f->inf)
-            return sign | f->inf;
-        a = f->max;
-    }
-    if (a == 0)
-        return sign;
-
-    (void)frexp(a, &e); /* rounding may have carried into the exponent */
-    e -= 1;
-    if (e < f->exponent_min) /* subnormal: the steps are the code */
-        return sign | (unsigned)ldexp(a, f->mantissa_bits - f->exponent_min);
-    units = ldexp(a, f->mantissa_bits - e) - ldexp(1, f->mantissa_bits);
-    return sign | ((unsigned)(e - f->exponent_min + 1) << f->mantissa_bits) |
-           (unsigned)units;
+    if (isinf(a))
+        return sign | (f->inf ? f->inf : f->last);
+    e = exponent_of(a);
+    if (e < f->exponent_min)
+        e = f->exponent_min;
+    /* In steps of the mantissa's last bit; below 2^(mantissa_bits + 1). */
+    steps = a * power_of_two(f->mantissa_bits - e);
+    units = (unsigned)steps;
+    rest = steps - units;
+    if (rest > 0.5 || (rest == 0.5 && units % 2))
+        units++;
+    if (units * power_of_two(e - f->mantissa_bits) > f->max)
+        return sign | (f->inf ? f->inf : f->last);
+    /* Rounding may have carried into the exponent: so does the sum. */
+    return sign |
+           (((unsigned)(e - f->exponent_min) << f->mantissa_bits) + units);
 }
 
 static double decode_float(const struct format *f, unsigned code)
 {
     unsigned magnitude = code & (f->sign - 1);
-    double sign = code & f->sign ? -1.0 : 1.0, mantissa;
+    double sign = code & f->sign ? -1.0 : 1.0;
     int exponent = (int)(magnitude >> f->mantissa_bits);
 
-    if (f->inf ? magnitude > f->inf : magnitude > encode_float(f, f->max)) {
+    if (f->inf ? magnitude > f->inf : magnitude > f->last) {
         /* e5m2 is written saturating but its infinity can be read. */
         if (f == &e5m2_format && magnitude == 0x7C)
             return sign * INFINITY;
@@ -133,13 +149,13 @@ static double decode_float(const struct format *f, unsigned code)
     }
     if (f->inf && magnitude == f->inf)
         return sign * INFINITY;
-    mantissa = (double)(magnitude & ((1u << f->mantissa_bits) - 1));
+    magnitude &= (1u << f->mantissa_bits) - 1;
     if (exponent)
-        mantissa += ldexp(1, f->mantissa_bits);
+        magnitude += 1u << f->mantissa_bits;
     else
         exponent = 1;
-    return sign *
-           ldexp(mantissa, exponent - 1 + f->exponent_min - f->mantissa_bits);
+    return sign * magnitude *
+           power_of_two(exponent - 1 + f->exponent_min - f->mantissa_bits);
 }
 
 #define LOAD(type)                                                   \
