@@ -22,7 +22,7 @@ CFLAGS_ALL := -std=gnu11 $(OPT) $(DEBUG) -fPIC -fvisibility=hidden -pthread \
 	$(WARN) $(SANFLAGS) $(CFLAGS)
 LIBS := -lhwloc -lcjson -lxxhash -ldl -lm -pthread
 # What the conformance suite needs beside them.
-LIBS_CONFORMANCE := -lmd
+LIBS_CONFORMANCE := -lnettle
 COMPILE = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 HALCCFLAGS ?=
 LINK = $(CC) $(SANFLAGS) -pthread -rdynamic -o $@

@@ -10,7 +10,6 @@
 #include "conformance/expect.h"
 
 #include <ctype.h>
-#include <sha2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,7 +218,7 @@ int conf_expects_read(struct conf_expects *out, const char *file,
 {
     size_t size = 0;
     char *text = conf_read_file(file, FILE_MAX, &size, error);
-    char(*hashes)[65];
+    char(*hashes)[CONF_HASH_TEXT];
     int st;
 
     if (!text)
@@ -233,7 +232,7 @@ int conf_expects_read(struct conf_expects *out, const char *file,
     hashes = realloc(out->hashes, sizeof *hashes * (size_t)(out->n_files + 1));
     if (hashes) {
         out->hashes = hashes;
-        SHA256Data((const uint8_t *)text, size, hashes[out->n_files++]);
+        conf_hash(text, size, hashes[out->n_files++]);
     } else if (!st) {
         snprintf(error, CONF_EXPECT_ERROR, "%.300s: out of memory", file);
         st = -1;

@@ -6,6 +6,7 @@
 #ifndef CONFORMANCE_EXPECT_H
 #define CONFORMANCE_EXPECT_H
 
+#include "conformance/hash.h"
 #include "conformance/list.h"
 #include "conformance/verdict.h"
 
@@ -30,7 +31,7 @@ struct conf_expect {
 struct conf_expects {
     struct conf_expect *at;
     size_t n;
-    char (*hashes)[65]; /* of each file, SHA-256 */
+    char (*hashes)[CONF_HASH_TEXT]; /* of each file, SHA-256 */
     int n_files;
 };
 

@@ -17,6 +17,7 @@
 #include <cjson/cJSON.h>
 
 #include "conformance/conf.h"
+#include "conformance/hash.h"
 
 #define GOLDEN_RANK_MAX 8
 #define GOLDEN_ERROR    512 /* bytes for a sentence */
@@ -109,8 +110,7 @@ int golden_case_same(const struct golden_case *a, const struct golden_case *b);
 
 /* golden_hash.c: SHA-256, in hexadecimal digits, of a pack's index and of all
  * its files.  0, or -1 with a sentence that names the file. */
-#define GOLDEN_HASH 65
-int golden_hash(const char *dir, char hex[GOLDEN_HASH],
+int golden_hash(const char *dir, char hex[CONF_HASH_TEXT],
                 char error[GOLDEN_ERROR]);
 
 /* Parses JSON of bounded depth, all of `length`; NULL with a sentence. */

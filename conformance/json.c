@@ -3,18 +3,19 @@
 #include "conformance/json.h"
 
 #include <math.h>
-#include <sha2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/hash.h"
+
 void conf_json_add_hash(cJSON *object, const char *key, const void *data,
                         size_t size)
 {
-    char hash[SHA256_DIGEST_STRING_LENGTH];
+    char hash[CONF_HASH_TEXT];
 
-    SHA256Data(data, size, hash);
+    conf_hash(data, size, hash);
     cJSON_AddStringToObject(object, key, hash);
 }
 

@@ -99,7 +99,7 @@ static cJSON *golden_json_of(const struct conf_settings *set,
     cJSON *list = cJSON_CreateArray();
 
     for (int i = 0; i < set->golden.n; i++) {
-        char hash[GOLDEN_HASH];
+        char hash[CONF_HASH_TEXT];
         cJSON *o;
 
         if (golden_hash(set->golden.at[i], hash, error)) {

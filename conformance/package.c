@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -115,7 +114,7 @@ static int put_expects(struct package *p, const struct conf_run *run)
 
     for (int i = 0; i < set->expect.n; i++) {
         char name[32], error[CONF_RESULTS_ERROR];
-        char hash[SHA256_DIGEST_STRING_LENGTH];
+        char hash[CONF_HASH_TEXT];
         size_t size = 0;
         char *text = conf_read_file(set->expect.at[i], CONF_PACKAGE_FILE_MAX,
                                     &size, error);
@@ -123,7 +122,7 @@ static int put_expects(struct package *p, const struct conf_run *run)
         snprintf(name, sizeof name, "expect-%d.txt", i + 1);
         if (!text)
             return complain(error, "it has gone");
-        SHA256Data((const uint8_t *)text, size, hash);
+        conf_hash(text, size, hash);
         if (strcmp(hash, run->expects->hashes[i])) {
             free(text);
             return complain(set->expect.at[i], "it was changed meanwhile");

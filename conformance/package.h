@@ -6,6 +6,7 @@
 #ifndef CONFORMANCE_PACKAGE_H
 #define CONFORMANCE_PACKAGE_H
 
+#include "conformance/hash.h"
 #include "conformance/results.h"
 
 #define CONF_PACKAGE_SCHEMA   "halcyon.package/1"
@@ -16,7 +17,8 @@
 /* Reads a package and checks all that it says of itself: 0, or -1 and why not.
  * `seal`: the SHA-256 of its manifest. */
 int conf_package_check(const char *dir, struct conf_results *result,
-                       char seal[65], char error[CONF_RESULTS_ERROR]);
+                       char seal[CONF_HASH_TEXT],
+                       char error[CONF_RESULTS_ERROR]);
 
 /* The files of a package, wherever they are. */
 struct conf_package_files {
@@ -32,7 +34,7 @@ struct conf_package_files {
 
 /* The same of such files; the fuzzer's entry. */
 int conf_package_judge(const struct conf_package_files *files,
-                       struct conf_results *result, char seal[65],
+                       struct conf_results *result, char seal[CONF_HASH_TEXT],
                        char error[CONF_RESULTS_ERROR]);
 
 #endif

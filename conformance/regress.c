@@ -21,7 +21,7 @@ struct changes {
 
 static int read_side(struct conf_results *r, const char *path)
 {
-    char error[CONF_RESULTS_ERROR] = "", seal[65];
+    char error[CONF_RESULTS_ERROR] = "", seal[CONF_HASH_TEXT];
     struct stat info;
     int st;
 

@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
-#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +30,7 @@ static int check_file(const struct conf_package_files *from, const cJSON *entry,
                       struct conf_results *result,
                       char error[CONF_RESULTS_ERROR])
 {
-    char path[4200], hash[SHA256_DIGEST_STRING_LENGTH];
+    char path[4200], hash[CONF_HASH_TEXT];
     const char *name = entry->string;
     size_t size = 0;
     char *data;
@@ -45,7 +44,7 @@ static int check_file(const struct conf_package_files *from, const cJSON *entry,
     data = from->read(from, name, CONF_PACKAGE_FILE_MAX, &size, error);
     if (!data)
         return -1;
-    SHA256Data((const uint8_t *)data, size, hash);
+    conf_hash(data, size, hash);
     if (strcmp(hash, conf_json_text(entry, "sha256")))
         st = conf_json_refuse(
             error, "%.300s: it was edited: its SHA-256 is another", path);
@@ -246,7 +245,7 @@ static int check_all(const struct conf_package_files *from,
 }
 
 int conf_package_judge(const struct conf_package_files *files,
-                       struct conf_results *result, char seal[65],
+                       struct conf_results *result, char seal[CONF_HASH_TEXT],
                        char error[CONF_RESULTS_ERROR])
 {
     char path[4200];
@@ -261,7 +260,7 @@ int conf_package_judge(const struct conf_package_files *files,
         files->read(files, CONF_PACKAGE_MANIFEST, MANIFEST_MAX, &size, error);
     if (!text)
         return -1;
-    SHA256Data((const uint8_t *)text, size, seal);
+    conf_hash(text, size, seal);
     manifest = conf_json_parse(path, text, size, error);
     free(text);
     if (!manifest)
@@ -330,7 +329,8 @@ static int list_names(const char *dir, char ***out, size_t *out_n,
 }
 
 int conf_package_check(const char *dir, struct conf_results *result,
-                       char seal[65], char error[CONF_RESULTS_ERROR])
+                       char seal[CONF_HASH_TEXT],
+                       char error[CONF_RESULTS_ERROR])
 {
     struct conf_package_files files = { .dir = dir, .read = read_within };
     char **names = NULL;
@@ -366,7 +366,7 @@ int conf_verify_command(int argc, char **argv)
         { "help", no_argument, NULL, 'h' },
         { 0 },
     };
-    char seal[65] = "", error[CONF_RESULTS_ERROR] = "";
+    char seal[CONF_HASH_TEXT] = "", error[CONF_RESULTS_ERROR] = "";
     const char *want = NULL;
     struct conf_results r;
     int option, st;

@@ -3,7 +3,7 @@
 
 # To build and to run the main job.
 DEPS_BUILD := gcc libc6-dev binutils libhwloc-dev libcjson-dev libxxhash-dev \
-	libmd-dev glslc libshaderc-dev opencl-headers libvulkan-dev clang
+	nettle-dev glslc libshaderc-dev opencl-headers libvulkan-dev clang
 # Drivers that make a machine without a GPU into several devices.
 DEPS_DRIVERS := ocl-icd-libopencl1 pocl-opencl-icd mesa-vulkan-drivers
 # To pass the tests.

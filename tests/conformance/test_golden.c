@@ -310,7 +310,7 @@ static void late_links(void **state)
 static void hashes(void **state)
 {
     static const char index[] = "[" CASE("a", "Add", FILE_, X) "]";
-    char a[GOLDEN_HASH], b[GOLDEN_HASH], error[GOLDEN_ERROR] = "";
+    char a[CONF_HASH_TEXT], b[CONF_HASH_TEXT], error[GOLDEN_ERROR] = "";
 
     (void)state;
     assert_int_equal(golden_hash(pack("hash0", index, 4), a, error), 0);

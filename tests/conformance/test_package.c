@@ -5,9 +5,9 @@
  */
 #include "tests/conformance/run_test.h"
 
-#include <sha2.h>
 #include <sys/stat.h>
 
+#include "conformance/hash.h"
 #include "conformance/list.h"
 
 /* ---- cases --------------------------------------------------------------- */
@@ -84,7 +84,7 @@ static void edit(const char *name, const char *from, const char *to)
 /* Makes the manifest fit an edited file, as a forger would. */
 static void reseal_file(const char *name)
 {
-    char hash[SHA256_DIGEST_STRING_LENGTH], path[200];
+    char hash[CONF_HASH_TEXT], path[200];
     char *text, *manifest;
     cJSON *root, *entry;
     size_t size;
@@ -93,7 +93,7 @@ static void reseal_file(const char *name)
     text = read_text(path);
     assert_non_null(text);
     size = strlen(text);
-    SHA256Data((const uint8_t *)text, size, hash);
+    conf_hash(text, size, hash);
     free(text);
     root = read_json(in_dir("copy/manifest.json"));
     entry = cJSON_GetObjectItem(cJSON_GetObjectItem(root, "files"), name);
@@ -122,7 +122,7 @@ static void a_good_package(void **state)
                                          "junit.xml" };
     struct outcome o;
     cJSON *manifest;
-    char seal[65];
+    char seal[CONF_HASH_TEXT];
 
     (void)state;
     pack("good", "pack.*", CONF_EXIT_OK);

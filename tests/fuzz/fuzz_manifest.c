@@ -4,7 +4,6 @@
  * beside files in memory that stay as they are.  What is taken must name each
  * of them by its hash.
  */
-#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +46,7 @@ static const struct {
 };
 #define N_FILES (sizeof files / sizeof *files)
 
-static char hashes[N_FILES][SHA256_DIGEST_STRING_LENGTH];
+static char hashes[N_FILES][CONF_HASH_TEXT];
 static const uint8_t *manifest;
 static size_t manifest_size;
 
@@ -84,8 +83,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
     for (size_t i = 0; i < N_FILES; i++)
-        SHA256Data((const uint8_t *)files[i].text, strlen(files[i].text),
-                   hashes[i]);
+        conf_hash(files[i].text, strlen(files[i].text), hashes[i]);
     return 0;
 }
 
@@ -97,7 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct conf_package_files from = { "fuzz", names,
                                              sizeof names / sizeof *names,
                                              read_one };
-    char error[CONF_RESULTS_ERROR] = "", seal[65] = "", hash[65];
+    char error[CONF_RESULTS_ERROR] = "", seal[CONF_HASH_TEXT] = "",
+         hash[CONF_HASH_TEXT];
     struct conf_results r;
 
     manifest = data;
@@ -106,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!*error)
             abort(); /* refused without a word */
     } else {
-        SHA256Data(data, size, hash);
+        conf_hash(data, size, hash);
         if (strcmp(seal, hash) || r.n != 1)
             abort();
         for (size_t i = 0; i < N_FILES; i++)
