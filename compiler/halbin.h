@@ -10,6 +10,8 @@
 #include "compiler/kernel_desc.h"
 
 #define HALBIN_VERSION 1u
+/* No larger file is read, so that a wrong name does not exhaust the host. */
+#define HALBIN_FILE_MAX ((size_t)1 << 30)
 
 /* Messages of the floors beneath the core: no thread-local state here. */
 struct hal_message {

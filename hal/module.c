@@ -12,8 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* No module is larger; a corrupt size must not exhaust the host. */
-#define MODULE_MAX_BYTES ((long)1 << 30)
 /* A target has fewer variants to force (compiler/variants.def). */
 #define MODULE_MAX_TARGETS 8
 
@@ -163,7 +161,7 @@ static halError_t file_read(const char *path, void **out_bytes,
         st = hal_fail(halErrorFileIo, "%.300s: %s", path, strerror(errno));
         goto out;
     }
-    if (size > MODULE_MAX_BYTES) {
+    if ((size_t)size > HALBIN_FILE_MAX) {
         st = hal_fail(halErrorInvalidImage, "%.300s: %ld bytes is no module",
                       path, size);
         goto out;

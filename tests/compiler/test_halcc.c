@@ -179,6 +179,18 @@ static void test_no_plain_file(void **state)
     expect("--list .", 1, "halcc: .: ");
 }
 
+/* Nor is a file of any size read whole before it is looked at. */
+static void test_no_such_size(void **state)
+{
+    (void)state;
+    put_file("large", "x");
+    assert_int_equal(truncate("large", (off_t)2 << 30), 0);
+    expect("--list large", 1, "large: more than a GiB is neither");
+    expect("--merge -o x.halbin large", 1, "large: more than a GiB is neither");
+    expect("-o x.halbin large", 1, "large: more than a GiB is neither");
+    assert_int_equal(remove("large"), 0);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -327,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_own_input),
         cmocka_unit_test(test_no_plain_file),
+        cmocka_unit_test(test_no_such_size),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_names_beside),
     };

@@ -31,6 +31,8 @@ char *read_file(const char *path, size_t *out_size)
         why = strerror(errno);
     else if (!S_ISREG(is.st_mode))
         why = "no regular file";
+    else if ((uint64_t)is.st_size > HALBIN_FILE_MAX)
+        why = "more than a GiB is neither a source nor a .halbin";
     else if (!(bytes = malloc((size_t)is.st_size + 1)))
         why = "out of memory";
     if (bytes) {
