@@ -59,9 +59,10 @@ struct cpu_limits {
     uint64_t memory_free;
 };
 
-/* `root` is "" but for tests, which bring their own /proc and /sys.  Figures
- * that cannot be read are 0. */
+/* `root` is "" but for tests, which bring their own /proc and /sys.  A total
+ * that cannot be read is 0, what is free UINT64_MAX: 0 means full. */
 void cpu_limits_read(const char *root, struct cpu_limits *out);
+extern const char *cpu_memory_root; /* memory.c's */
 /* The processor's name from /proc/cpuinfo, else the machine's. */
 void cpu_limits_model(const char *root, char *out_name, size_t size);
 

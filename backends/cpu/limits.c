@@ -96,7 +96,7 @@ static void memory_of(const char *dir, struct cpu_limits *out)
         (void)find_u64(text, "inactive_file", &cache);
     used -= cache < used ? cache : used;
     left = limit > used ? limit - used : 0;
-    if (limit < out->memory_total)
+    if (!out->memory_total || limit < out->memory_total)
         out->memory_total = limit;
     if (left < out->memory_free)
         out->memory_free = left;
@@ -162,7 +162,7 @@ void cpu_limits_read(const char *root, struct cpu_limits *out)
     char *line, *rest = NULL;
     uint64_t kib;
 
-    *out = (struct cpu_limits){ 0 };
+    *out = (struct cpu_limits){ .memory_free = UINT64_MAX };
     snprintf(path, sizeof path, "%s/proc/meminfo", root);
     if (read_text(text, sizeof text, path)) {
         if (find_u64(text, "MemTotal", &kib))

@@ -18,13 +18,19 @@
 /* Blocks from here on are mappings of their own with huge pages: +15-130 %
  * read bandwidth where transparent huge pages are on request. */
 #define MAP_MIN_BYTES ((size_t)2 << 20)
-/* Smaller allocations do not ask how much memory is left: it takes 20 us. */
-#define CHECK_MIN_BYTES ((uint64_t)16 << 20)
-/* Left for the process itself when memory runs out. */
-#define RESERVE_BYTES ((uint64_t)256 << 20)
+/* Of every so many bytes one allocation asks how much memory is left, which
+ * takes 20 us. */
+#define CHECK_BYTES ((uint64_t)16 << 20)
+/* Left for the process itself when memory runs out, or an eighth of a small
+ * container: whoever takes all of one is killed, not refused. */
+#define RESERVE_MAX_BYTES ((uint64_t)256 << 20)
+
+const char *cpu_memory_root = "";
 
 /* Bytes held by all open cpu devices of the process. */
 static _Atomic uint64_t allocated;
+/* Bytes taken since the system was asked. */
+static _Atomic uint64_t unasked;
 
 halError_t cpu_mem_info(struct hal_dev *dev, uint64_t *out_free,
                         uint64_t *out_total)
@@ -35,10 +41,25 @@ halError_t cpu_mem_info(struct hal_dev *dev, uint64_t *out_free,
         total -
         (atomic_load(&allocated) < total ? atomic_load(&allocated) : total);
 
-    cpu_limits_read("", &limits);
+    cpu_limits_read(cpu_memory_root, &limits);
     *out_free = limits.memory_free < left ? limits.memory_free : left;
     *out_total = total;
     return halSuccess;
+}
+
+static halError_t ask_system(uint64_t size, uint64_t reserve, halError_t error)
+{
+    struct cpu_limits limits;
+
+    cpu_limits_read(cpu_memory_root, &limits);
+    if (limits.memory_free >= reserve && size <= limits.memory_free - reserve)
+        return halSuccess;
+    return hal_fail(error,
+                    "cpu: %llu bytes do not fit: %llu are free, of which "
+                    "%llu are kept for the process",
+                    (unsigned long long)size,
+                    (unsigned long long)limits.memory_free,
+                    (unsigned long long)reserve);
 }
 
 /* Counts `size` bytes as held if there is room; whoever cannot use them takes
@@ -47,31 +68,30 @@ halError_t cpu_mem_info(struct hal_dev *dev, uint64_t *out_free,
 static halError_t take_room(const struct hal_dev *dev, uint64_t size,
                             halError_t error)
 {
-    struct cpu_limits limits;
     uint64_t total = dev->info.prop.totalGlobalMem;
+    uint64_t reserve =
+        total / 8 < RESERVE_MAX_BYTES ? total / 8 : RESERVE_MAX_BYTES;
     uint64_t held = atomic_load(&allocated);
+    halError_t st;
 
     do {
-        if (size > total || held > total - size)
+        if (size > total - reserve || held > total - reserve - size)
             return hal_fail(
-                error, "cpu: %llu bytes do not fit: %llu of %llu are in use",
+                error,
+                "cpu: %llu bytes do not fit: %llu of %llu are in use and %llu "
+                "are kept for the process",
                 (unsigned long long)size, (unsigned long long)held,
-                (unsigned long long)total);
+                (unsigned long long)total, (unsigned long long)reserve);
     } while (!atomic_compare_exchange_weak(&allocated, &held, held + size));
-    if (size < CHECK_MIN_BYTES)
+    /* Below 2^63, since size is no more than the machine has. */
+    if (atomic_fetch_add(&unasked, size) + size < CHECK_BYTES)
         return halSuccess;
-    cpu_limits_read("", &limits);
-    if (limits.memory_free && (limits.memory_free < RESERVE_BYTES ||
-                               size > limits.memory_free - RESERVE_BYTES)) {
+    st = ask_system(size, reserve, error);
+    if (st == halSuccess)
+        atomic_store(&unasked, 0); /* else the next one asks, too */
+    else
         atomic_fetch_sub(&allocated, size);
-        return hal_fail(error,
-                        "cpu: %llu bytes do not fit: %llu are free, of which "
-                        "%llu are kept for the process",
-                        (unsigned long long)size,
-                        (unsigned long long)limits.memory_free,
-                        (unsigned long long)RESERVE_BYTES);
-    }
-    return halSuccess;
+    return st;
 }
 
 /* A mapping of `size` bytes that starts on a huge page, or NULL. */

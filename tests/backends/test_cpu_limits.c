@@ -120,6 +120,76 @@ static void nonsense_limits_nothing(void **state)
     assert_int_equal(limits.memory_total, 8 * GIB);
     cpu_limits_read("/nonexistent", &limits);
     assert_int_equal(limits.memory_total, 0);
+    assert_true(limits.memory_free == UINT64_MAX);
+}
+
+/* A sandbox without /proc/meminfo has its group's limits all the same. */
+static void groups_without_meminfo(void **state)
+{
+    struct cpu_limits limits;
+    char path[128];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/proc/meminfo", root);
+    assert_int_equal(remove(path), 0);
+    put("/proc/self/cgroup", "0::/\n");
+    put("/sys/fs/cgroup/memory.max", "1073741824\n");
+    put("/sys/fs/cgroup/memory.current", "268435456\n");
+    cpu_limits_read(root, &limits);
+    assert_int_equal(limits.memory_total, GIB);
+    assert_int_equal(limits.memory_free, GIB - GIB / 4);
+}
+
+/* ---- memory in a container ------------------------------------------------
+ */
+
+#define MIB ((uint64_t)1 << 20)
+
+/* How many blocks of `size` a device in the jar gives, of at most 64. */
+static unsigned blocks_of(uint64_t size)
+{
+    struct hal_dev *dev = NULL;
+    struct hal_mem held[64];
+    unsigned n = 0, got;
+    halError_t st = halSuccess;
+
+    OK(hal_backend_cpu.device_open(0, &dev));
+    dev->info.prop.totalGlobalMem = GIB;
+    cpu_memory_root = root;
+    while (n < 64 && st == halSuccess) {
+        st = dev->ops->mem_alloc(dev, size, HAL_MEM_DEVICE, &held[n]);
+        n += st == halSuccess;
+    }
+    if (st != halSuccess)
+        assert_int_equal(st, halErrorMemoryAllocation);
+    for (got = n; n; n--)
+        dev->ops->mem_free(dev, held[n - 1].impl);
+    cpu_memory_root = "";
+    dev->ops->device_close(dev);
+    return got;
+}
+
+static void full_groups_give_nothing(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "0::/\n");
+    put("/sys/fs/cgroup/memory.max", "1073741824\n");
+    put("/sys/fs/cgroup/memory.current", "1073741824\n");
+    assert_int_equal(blocks_of(16 * MIB), 0);
+    /* Small blocks ask for every 16 MiB together. */
+    assert_in_range(blocks_of(MIB), 0, 16);
+}
+
+/* What is kept for the process is not all that a small container has. */
+static void small_groups_give_some(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "0::/\n");
+    put("/sys/fs/cgroup/memory.max", "1073741824\n");
+    put("/sys/fs/cgroup/memory.current", "872415232\n"); /* 192 MiB left */
+    assert_int_equal(blocks_of(64 * MIB), 14); /* an eighth of 1 GiB is kept */
+    put("/sys/fs/cgroup/memory.current", "973078528\n"); /* 96 MiB left */
+    assert_int_equal(blocks_of(64 * MIB), 0);
 }
 
 static void the_model_has_a_name(void **state)
@@ -145,6 +215,9 @@ int main(void)
         JAR(v2_path_of_another_namespace),
         JAR(v1_controllers),
         JAR(nonsense_limits_nothing),
+        JAR(groups_without_meminfo),
+        JAR(full_groups_give_nothing),
+        JAR(small_groups_give_some),
         JAR(the_model_has_a_name),
     };
 
