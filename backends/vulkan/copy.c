@@ -64,11 +64,12 @@ halError_t vulkan_copy(struct hal_dev *dev, void *stream, void *dst_mem,
  * another device's page-locked memory, say, which earlier work may still
  * write. */
 struct carry {
-    struct vulkan_dev *d;
+    struct vulkan_stream *s;
     struct vulkan_mem *stage;
     char *host;
     uint64_t size;
-    int is_in; /* `host` is only read */
+    int is_in;   /* `host` is only read */
+    int is_last; /* of those that share the stage */
 };
 
 static void carry_begin(void *arg)
@@ -82,9 +83,12 @@ static void carry_end(void *arg)
 {
     struct carry *c = arg;
 
-    if (!c->is_in && !atomic_load(&c->d->lost))
+    pthread_mutex_lock(&c->s->carry_lock);
+    if (!c->is_in && !atomic_load(&c->s->d->lost))
         memcpy(c->host, c->stage->host, c->size);
-    vulkan_pool_give(c->d, c->stage);
+    pthread_mutex_unlock(&c->s->carry_lock);
+    if (c->is_last)
+        vulkan_pool_give(c->s->d, c->stage);
     free(c);
 }
 
@@ -99,7 +103,9 @@ static halError_t copy_later(struct vulkan_stream *s, struct vulkan_mem *m,
 
     if (!c)
         return hal_fail(halErrorHostMemory, "vulkan: %zu bytes", sizeof *c);
-    *c = (struct carry){ .d = d, .host = host, .size = size, .is_in = is_in };
+    *c = (struct carry){
+        .s = s, .host = host, .size = size, .is_in = is_in, .is_last = 1
+    };
     st = vulkan_pool_take(d, &d->host_pool, size, 0, &c->stage);
     if (st != halSuccess)
         goto out;
@@ -149,19 +155,29 @@ static halError_t stage_in_locked(struct vulkan_stream *s,
     return vulkan_batch_commit_locked(s);
 }
 
-/* One piece; where memory is short, after the stream's earlier work and in
- * the smallest staging there is. */
+/* One piece; where memory is short, after the stream's earlier work, for which
+ * the core waits if it may, and in the smallest staging there is. */
 static halError_t piece_in(struct vulkan_stream *s, struct vulkan_mem *dst,
-                           uint64_t offset, const char *host, uint64_t size)
+                           uint64_t offset, const char *host, uint64_t size,
+                           int may_return)
 {
     halError_t st;
     uint64_t done = 0;
+    int idle;
 
     pthread_mutex_lock(&s->lock);
     st = stage_in_locked(s, dst, offset, host, size);
     pthread_mutex_unlock(&s->lock);
     if (st != halErrorMemoryAllocation || size <= VULKAN_STAGE_BYTES)
         return st;
+    if (may_return) {
+        pthread_mutex_lock(&s->lock);
+        st = vulkan_stream_flush_locked(s);
+        idle = vulkan_stream_idle_locked(s);
+        pthread_mutex_unlock(&s->lock);
+        if (st != halSuccess || !idle)
+            return st != halSuccess ? st : halErrorNotReady;
+    }
     do {
         const uint64_t n =
             size - done < VULKAN_STAGE_BYTES ? size - done : VULKAN_STAGE_BYTES;
@@ -210,7 +226,8 @@ halError_t vulkan_copy_in(struct hal_dev *dev, void *stream, void *mem,
         const uint64_t n =
             size - done < PIECE_BYTES ? size - done : PIECE_BYTES;
 
-        st = piece_in(s, dst, offset + done, from + done, n);
+        st = piece_in(s, dst, offset + done, from + done, n,
+                      !done && flags & HAL_COPY_WAITED);
         done += n;
     }
     return st;
@@ -247,6 +264,53 @@ static halError_t out_staged(struct vulkan_stream *s, char *host,
     return st;
 }
 
+static halError_t piece_out_locked(struct vulkan_stream *s, struct carry *piece,
+                                   const struct vulkan_mem *src,
+                                   uint64_t offset)
+{
+    struct carry *c = malloc(sizeof *c);
+    halError_t st;
+
+    if (!c)
+        return hal_fail(halErrorHostMemory, "vulkan: %zu bytes", sizeof *c);
+    *c = *piece;
+    st = copy_locked(s, c->stage, 0, src, offset, c->size);
+    if (st == halSuccess)
+        st = vulkan_host_func_locked(s, carry_end, c);
+    if (st != halSuccess)
+        free(c);
+    return st;
+}
+
+/* Through one staging buffer, which the stream's thread empties piece by piece
+ * in stream order: the op returns before.  Its caller syncs the stream. */
+static halError_t out_later(struct vulkan_stream *s, char *host,
+                            const struct vulkan_mem *src, uint64_t offset,
+                            uint64_t size)
+{
+    struct vulkan_dev *d = s->d;
+    const uint64_t most = size < PIECE_BYTES ? size : PIECE_BYTES;
+    struct carry piece = { .s = s };
+    uint64_t done;
+    halError_t st = vulkan_pool_take(d, &d->host_pool, most, 0, &piece.stage);
+
+    if (st != halSuccess)
+        return st;
+    pthread_mutex_lock(&s->lock);
+    for (done = 0; st == halSuccess && done < size; done += piece.size) {
+        piece.host = host + done;
+        piece.size = size - done < most ? size - done : most;
+        piece.is_last = size - done == piece.size;
+        st = piece_out_locked(s, &piece, src, offset + done);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (st == halSuccess)
+        return st;
+    vulkan_stream_drain(s); /* what is queued runs all the same */
+    vulkan_pool_give(d, piece.stage);
+    return st;
+}
+
 halError_t vulkan_copy_out(struct hal_dev *dev, void *stream, void *host,
                            void *mem, uint64_t offset, uint64_t size,
                            unsigned flags)
@@ -270,6 +334,10 @@ halError_t vulkan_copy_out(struct hal_dev *dev, void *stream, void *host,
             return vulkan_copy(dev, stream, dst, dst_offset, src, offset, size);
         if (!idle)
             return copy_later(s, src, offset, host, size, 0);
+    } else if (!direct && flags & HAL_COPY_WAITED && !vulkan_inst.validation) {
+        /* The layer takes seconds for each value that the host signals while
+         * another thread waits (docs/drivers/vulkan.md). */
+        return out_later(s, host, src, offset, size);
     } else {
         if (flags & HAL_COPY_WAITED) {
             pthread_mutex_lock(&s->lock);

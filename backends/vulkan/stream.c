@@ -110,6 +110,7 @@ static void stream_free(struct vulkan_stream *s)
     if (s->pool)
         d->fn.DestroyCommandPool(d->handle, s->pool, NULL);
     vulkan_timeline_release(d, s->timeline);
+    pthread_mutex_destroy(&s->carry_lock);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->held_cond);
     free(s);
@@ -136,6 +137,7 @@ halError_t vulkan_stream_create(struct hal_dev *dev, int priority,
         return hal_fail(halErrorHostMemory, "vulkan: %zu bytes", sizeof *s);
     s->d = d;
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->carry_lock, NULL);
     pthread_cond_init(&s->held_cond, NULL);
     s->queue = &d->queues[atomic_fetch_add(&d->next_queue, 1) % d->n_queues];
     st = vulkan_timeline_create(d, &s->timeline);
@@ -173,6 +175,7 @@ void vulkan_stream_drain(struct vulkan_stream *s)
         if (st != halSuccess && !atomic_load(&s->d->lost))
             nanosleep(&pause, NULL);
     } while (st != halSuccess && !atomic_load(&s->d->lost));
+    vulkan_stream_let_go(s);
 }
 
 void vulkan_stream_destroy(struct hal_dev *dev, void *stream)
@@ -230,6 +233,12 @@ halError_t vulkan_stream_query(struct hal_dev *dev, void *stream)
     return idle ? halSuccess : halErrorNotReady;
 }
 
+void vulkan_stream_let_go(struct vulkan_stream *s)
+{
+    pthread_mutex_lock(&s->carry_lock);
+    pthread_mutex_unlock(&s->carry_lock);
+}
+
 halError_t vulkan_stream_finish(struct vulkan_stream *s)
 {
     uint64_t value;
@@ -241,8 +250,10 @@ halError_t vulkan_stream_finish(struct vulkan_stream *s)
     pthread_mutex_unlock(&s->lock);
     if (st == halSuccess)
         st = vulkan_timeline_wait(s->d, s->timeline, value);
-    if (st != halSuccess)
+    if (st != halSuccess) {
+        vulkan_stream_let_go(s);
         return st;
+    }
     pthread_mutex_lock(&s->lock);
     vulkan_stream_retire_locked(s);
     pthread_mutex_unlock(&s->lock);

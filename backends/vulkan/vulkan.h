@@ -297,6 +297,9 @@ struct vulkan_stream {
     pthread_t thread;
     int has_thread, stop;
     int armed; /* the flusher looks at it */
+    /* Held while the stream's thread writes memory that its owner may free
+     * when the device is lost. */
+    pthread_mutex_t carry_lock;
 };
 
 halError_t vulkan_timeline_create(struct vulkan_dev *d,
@@ -348,6 +351,9 @@ halError_t vulkan_stream_query(struct hal_dev *dev, void *stream);
 halError_t vulkan_stream_sync(struct hal_dev *dev, void *stream);
 /* Waits for the stream's work; errors of it are the next sync's to report. */
 halError_t vulkan_stream_finish(struct vulkan_stream *s);
+/* Of a lost device: when it returns, the stream's thread writes no memory of
+ * the program's, and will not. */
+void vulkan_stream_let_go(struct vulkan_stream *s);
 
 /* Wakes the flusher, which submits armed streams soon. */
 void vulkan_flusher_wake(struct vulkan_dev *d);

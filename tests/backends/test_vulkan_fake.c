@@ -209,14 +209,14 @@ static halError_t make(struct held *h)
 
 static halError_t use(struct held *h)
 {
-    static unsigned char from[70000], to[70000];
+    static unsigned char from[70000], to[70000], later[70000];
     const struct hal_ops *ops = h->dev->ops;
     const union hal_arg args[] = { arg_buffer(&h->x, 70000, 64),
                                    arg_scalar(1) };
     uint32_t word;
     float ms;
     halError_t st;
-    int i;
+    int i, is_later;
 
     memset(from, 3, sizeof from);
     memset(to, 0, sizeof to);
@@ -234,6 +234,11 @@ static halError_t use(struct held *h)
     TRY(ops->copy_out(h->dev, h->t, h->pinned, h->y.impl, 5, 4096,
                       HAL_COPY_PINNED));
     TRY(ops->copy_out(h->dev, h->t, to, h->y.impl, 5, 70000, 0));
+    st = ops->copy_out(h->dev, h->t, later, h->y.impl, 5, 70000,
+                       HAL_COPY_WAITED);
+    is_later = st != halErrorNotReady;
+    if (is_later)
+        TRY(st);
     TRY(ops->event_sync(h->dev, h->f));
     TRY(ops->event_elapsed(h->dev, h->e, h->f, &ms));
     TRY(ops->stream_sync(h->dev, h->s));
@@ -247,6 +252,8 @@ static halError_t use(struct held *h)
         assert_int_equal(to[i], i >= 101 && i < 108 ? 0xAB : 3);
     assert_int_equal(to[60064], 9);
     assert_memory_equal(h->pinned, to, 4096);
+    if (is_later)
+        assert_memory_equal(later, to, sizeof to);
     return halSuccess;
 }
 
@@ -473,6 +480,77 @@ static void lost_stamp(void **state)
     assert_int_equal(fake.get("live"), 1);
 }
 
+/* Whoever may return does not wait for the queue, which other streams may keep
+ * for long: the core holds the stream's lock meanwhile. */
+static void waited_copies_return(void **state)
+{
+    const size_t size = (33 << 20) + 5; /* three pieces */
+    struct hal_mem m = { NULL, NULL };
+    struct hal_dev *dev;
+    const struct hal_ops *ops;
+    unsigned char *to = malloc(size);
+    unsigned count;
+    void *s;
+
+    (void)state;
+    fake.set("discrete", 1);
+    fake.set("deferred", 1);
+    OK(hal_backend_vulkan.probe(&count));
+    OK(hal_backend_vulkan.device_open(0, &dev));
+    ops = dev->ops;
+    OK(ops->stream_create(dev, 0, &s));
+    OK(ops->mem_alloc(dev, size, HAL_MEM_DEVICE, &m));
+    for (int round = 0; round < 2; round++) {
+        memset(to, 0xEE, size);
+        OK(ops->fill(dev, s, m.impl, 0, size, 7, 1));
+        OK(ops->fill(dev, s, m.impl, size - 1, 1, 8, 1));
+        if (round)
+            OK(ops->stream_sync(dev, s));
+        fake.set("stalled", 1);
+        alarm(30);
+        OK(ops->copy_out(dev, s, to, m.impl, 0, size, HAL_COPY_WAITED));
+        assert_int_equal(ops->stream_query(dev, s), halErrorNotReady);
+        OK(ops->fill(dev, s, m.impl, 0, size, 9, 1)); /* behind the copy */
+        assert_int_equal(to[0], 0xEE);
+        fake.set("stalled", 0);
+        OK(ops->stream_sync(dev, s));
+        alarm(0);
+        for (size_t i = 0; i < size; i++)
+            if (to[i] != (i + 1 < size ? 7 : 8))
+                fail_msg("round %d: byte %zu is %u", round, i, to[i]);
+    }
+    ops->stream_destroy(dev, s);
+    ops->mem_free(dev, m.impl);
+    ops->device_close(dev);
+    free(to);
+    assert_int_equal(fake.get("unready"), 0);
+    assert_int_equal(fake.get("live"), 1);
+}
+
+/* After the sync that says so nothing is written any more. */
+static void lost_copies_let_go(void **state)
+{
+    const size_t size = 1 << 20;
+    unsigned char *to = malloc(size);
+    struct held h = { 0 };
+
+    (void)state;
+    fake.set("discrete", 1);
+    fake.set("deferred", 1);
+    OK(make(&h));
+    memset(to, 0xEE, size);
+    OK(h.dev->ops->fill(h.dev, h.s, h.y.impl, 0, size, 7, 1));
+    fake.set("stalled", 1);
+    OK(h.dev->ops->copy_out(h.dev, h.s, to, h.y.impl, 0, size,
+                            HAL_COPY_WAITED));
+    fake.break_at(1, VK_ERROR_DEVICE_LOST);
+    assert_int_equal(h.dev->ops->stream_sync(h.dev, h.s), halErrorDeviceLost);
+    fake.set("stalled", 0);
+    free(to); /* for the address sanitizer */
+    unmake(&h);
+    assert_int_equal(fake.get("live"), 1);
+}
+
 /* Thousands of allocations where the driver allows four. */
 static void few_driver_allocations(void **state)
 {
@@ -541,6 +619,8 @@ int main(void)
         cmocka_unit_test_setup(lost_batch, fresh),
         cmocka_unit_test_setup(lost_command, fresh),
         cmocka_unit_test_setup(lost_stamp, fresh),
+        cmocka_unit_test_setup(waited_copies_return, fresh),
+        cmocka_unit_test_setup(lost_copies_let_go, fresh),
         cmocka_unit_test_setup(few_driver_allocations, fresh),
         cmocka_unit_test_setup(cache_on_disk, fresh),
     };

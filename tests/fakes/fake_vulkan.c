@@ -27,6 +27,7 @@ static struct {
     long timeline;
     long discrete; /* device memory is not mapped */
     long deferred; /* work runs when somebody waits for it */
+    long stalled;  /* deferred work does not run, whoever waits */
     long push;     /* VK_KHR_push_descriptor */
     long stamp_bits;
     long heap;
@@ -235,15 +236,18 @@ void fake_vulkan_reset(void)
     X(devices)  \
     X(api)      \
     X(timeline) \
-    X(discrete) X(deferred) X(push) X(stamp_bits) X(heap) X(allocations)
+    X(discrete) \
+    X(deferred) X(stalled) X(push) X(stamp_bits) X(heap) X(allocations)
 
 void fake_vulkan_set(const char *key, long value)
 {
+    pthread_mutex_lock(&lock);
 #define X(k)              \
     if (!strcmp(key, #k)) \
         config.k = value;
     KEYS(X)
 #undef X
+    pthread_mutex_unlock(&lock);
 }
 
 void fake_vulkan_lacks(const char *name)

@@ -48,7 +48,7 @@ static void command_run(const struct command *c)
 
 static void queue_run_locked(void)
 {
-    while (queue_first) {
+    while (queue_first && !config.stalled) {
         struct submission *s = queue_first;
 
         queue_first = s->next;
@@ -59,7 +59,8 @@ static void queue_run_locked(void)
             s->signal->value = s->value;
         free(s);
     }
-    queue_last = NULL;
+    if (!queue_first)
+        queue_last = NULL;
     pthread_cond_broadcast(&changed);
 }
 
