@@ -527,6 +527,41 @@ static void waited_copies_return(void **state)
     assert_int_equal(fake.get("live"), 1);
 }
 
+/* With no memory for staging, the core waits for what may give some back. */
+static void short_memory_returns(void **state)
+{
+    const size_t size = 16 << 20;
+    unsigned char *from = malloc(size);
+    struct hal_mem m = { NULL, NULL };
+    struct held h = { 0 };
+    const struct hal_ops *ops;
+
+    (void)state;
+    fake.set("discrete", 1);
+    fake.set("deferred", 1);
+    OK(make(&h));
+    ops = h.dev->ops;
+    OK(ops->mem_alloc(h.dev, size, HAL_MEM_DEVICE, &m));
+    OK(ops->fill(h.dev, h.s, m.impl, 0, size, 7, 1));
+    memset(from, 5, size);
+    fake.set("stalled", 1);
+    fake.set("full", 1);
+    alarm(30);
+    assert_int_equal(
+        ops->copy_in(h.dev, h.s, m.impl, 0, from, size, HAL_COPY_WAITED),
+        halErrorNotReady);
+    alarm(0);
+    fake.set("stalled", 0);
+    fake.set("full", 0);
+    OK(ops->stream_sync(h.dev, h.s));
+    OK(ops->copy_in(h.dev, h.s, m.impl, 0, from, size, HAL_COPY_WAITED));
+    OK(ops->stream_sync(h.dev, h.s));
+    ops->mem_free(h.dev, m.impl);
+    unmake(&h);
+    free(from);
+    assert_int_equal(fake.get("live"), 1);
+}
+
 /* After the sync that says so nothing is written any more. */
 static void lost_copies_let_go(void **state)
 {
@@ -620,6 +655,7 @@ int main(void)
         cmocka_unit_test_setup(lost_command, fresh),
         cmocka_unit_test_setup(lost_stamp, fresh),
         cmocka_unit_test_setup(waited_copies_return, fresh),
+        cmocka_unit_test_setup(short_memory_returns, fresh),
         cmocka_unit_test_setup(lost_copies_let_go, fresh),
         cmocka_unit_test_setup(few_driver_allocations, fresh),
         cmocka_unit_test_setup(cache_on_disk, fresh),

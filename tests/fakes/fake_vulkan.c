@@ -27,6 +27,7 @@ static struct {
     long timeline;
     long discrete; /* device memory is not mapped */
     long deferred; /* work runs when somebody waits for it */
+    long full;     /* no allocation succeeds */
     long stalled;  /* deferred work does not run, whoever waits */
     long push;     /* VK_KHR_push_descriptor */
     long stamp_bits;
@@ -237,7 +238,7 @@ void fake_vulkan_reset(void)
     X(api)      \
     X(timeline) \
     X(discrete) \
-    X(deferred) X(stalled) X(push) X(stamp_bits) X(heap) X(allocations)
+    X(deferred) X(stalled) X(full) X(push) X(stamp_bits) X(heap) X(allocations)
 
 void fake_vulkan_set(const char *key, long value)
 {

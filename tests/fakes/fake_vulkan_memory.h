@@ -49,6 +49,8 @@ fake_AllocateMemory(VkDevice dev, const VkMemoryAllocateInfo *in,
     VkResult r = due();
 
     (void)dev, (void)a;
+    if (config.full)
+        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     if (r == VK_SUCCESS) {
         struct memory *m = object(sizeof *m);
 
