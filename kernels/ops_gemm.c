@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ops_gemm.c - y = x . w^T (+ bias), by the GEMM or the GEMV kernel, or by the
- * CPU's BLAS library (docs/decisions/0012-native-operators.md), or a kernel for
- * one chip's tensor cores (0014-tuned-kernels.md).
+ * ops_gemm.c - y = x . w^T (+ bias), by the GEMM or the GEMV kernel, or by a
+ * BLAS library: the CPU's, or on NVIDIA's devices cuBLASLt behind their backend
+ * (docs/decisions/0012-native-operators.md), or a kernel for one chip's tensor
+ * cores (0014-tuned-kernels.md).
  */
 #include "kernels/ops_native.h"
 
@@ -187,13 +188,16 @@ static halError_t choose_way(struct ops_call *call, const char *op,
         return st;
     if (*way == OPS_TUNED)
         return choose_tuned(call, op, p);
-    st = halFuncGetAttributes(&attr, call->function);
+    st = ops_attributes(call, &attr);
     if (st != halSuccess)
-        return ops_result(op, st);
+        return st;
+    if (ops_is_cuda(&attr))
+        return ops_find(call, op, "gemm_cublas_%s_%s", ops_dtype_name(p->in),
+                        ops_dtype_name(p->out));
     if (strncmp(attr.variant, "cpu.", 4) != 0)
         return ops_fail(op, halErrorNotSupported,
-                        "gemm:native is asked for, and only CPU devices have "
-                        "a native operator");
+                        "gemm:native is asked for, and only CPU devices and "
+                        "NVIDIA's have a native operator");
     st = ops_native_find(op, p->in, native);
     return st != halSuccess
                ? st
@@ -242,6 +246,8 @@ static halError_t multiply(const char *op, const struct product *p,
         return run_tuned(&call, p, stream);
     if (native.product)
         return run_native(&call, p, &native, stream);
+    if (way == OPS_NATIVE) /* a group of its kernel makes a row of y ready */
+        return ops_run(&call, (uint64_t)p->m, 1, stream);
     return is_gemv ? run_gemv(&call, p, stream) : run_gemm(&call, p, stream);
 }
 

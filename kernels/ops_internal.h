@@ -137,6 +137,10 @@ halError_t ops_begin(struct ops_call *call, const char *op,
  * on the current device where that has not happened yet. */
 halError_t ops_find(struct ops_call *call, const char *op, const char *format,
                     ...) __attribute__((format(printf, 3, 4)));
+/* Of the kernel that was found; on a device that was reset since it is found
+ * anew. */
+halError_t ops_attributes(struct ops_call *call,
+                          struct halFuncAttributes *out_attr);
 void ops_tensors(struct ops_call *call, const struct ops_tensor *tensors,
                  unsigned n_tensors);
 

@@ -324,17 +324,21 @@ halError_t halopSelect(const char *choice)
 
 /* ---- where there are tuned kernels --------------------------------------- */
 
-halError_t ops_tuned_here(const struct ops_call *call, const char *way,
-                          int wanted)
+int ops_is_cuda(const struct halFuncAttributes *attr)
+{
+    return strncmp(attr->variant, "ptx.", 4) == 0 ||
+           strcmp(attr->variant, "cuda") == 0;
+}
+
+halError_t ops_tuned_here(struct ops_call *call, const char *way, int wanted)
 {
     struct halFuncAttributes attr;
     int device = 0, major = 0, minor = 0;
-    halError_t st = halFuncGetAttributes(&attr, call->function);
+    halError_t st = ops_attributes(call, &attr);
 
     if (st != halSuccess)
-        return ops_result(call->op, st);
-    if (strncmp(attr.variant, "ptx.", 4) != 0 &&
-        strcmp(attr.variant, "cuda") != 0)
+        return st;
+    if (!ops_is_cuda(&attr))
         return ops_fail(call->op, halErrorNotSupported,
                         "%s is asked for, and only NVIDIA's devices have a "
                         "tuned kernel",

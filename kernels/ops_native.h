@@ -39,11 +39,12 @@ enum ops_choice { OPS_GEMM, OPS_RMSNORM, OPS_FP8_GEMM, OPS_CHOICES };
 /* The error is of a value that cannot be read. */
 halError_t ops_way_wanted(const char *op, enum ops_choice what,
                           enum ops_way *out_way);
+/* Whether a function of these attributes runs on one of NVIDIA's devices. */
+int ops_is_cuda(const struct halFuncAttributes *attr);
 /* Whether the device of the call's portable kernel has tuned ones:
  * halErrorNotSupported says what they want.  `way` is "gemm:tuned", say,
  * `wanted` ten times the compute capability, 80. */
-halError_t ops_tuned_here(const struct ops_call *call, const char *way,
-                          int wanted);
+halError_t ops_tuned_here(struct ops_call *call, const char *way, int wanted);
 /* What multiplies `in` here.  halErrorNotSupported names the package that
  * brings it; *out_native is then untouched. */
 halError_t ops_native_find(const char *op, halDtype in,

@@ -267,6 +267,23 @@ static halError_t kernel_reload(struct ops_call *call)
     return st;
 }
 
+halError_t ops_attributes(struct ops_call *call,
+                          struct halFuncAttributes *out_attr)
+{
+    halError_t before = halPeekAtLastError();
+    halError_t st = halFuncGetAttributes(out_attr, call->function);
+
+    if (st == halErrorInvalidHandle) {
+        st = kernel_reload(call);
+        if (st != halSuccess)
+            return st;
+        st = halFuncGetAttributes(out_attr, call->function);
+        if (st == halSuccess)
+            forget_failure(before);
+    }
+    return ops_result(call->op, st);
+}
+
 static halError_t find(struct ops_call *call, const char *op,
                        const char *format, va_list ap)
 {

@@ -288,6 +288,7 @@ step_cuda() {
     rm -f "$log"
     export HALCYON_CUDA_LIB=$PWD/$B/tests/fakes/fake_cuda.so
     export HALCYON_NVRTC_LIB=$PWD/$B/tests/fakes/fake_nvrtc.so
+    export HALCYON_CUBLASLT_LIB=$PWD/$B/tests/fakes/fake_cublaslt.so
     export GLIBC_TUNABLES=glibc.rtld.optional_static_tls=262144
     conform "$B/halcyon" --device cuda:0 --level core --level memory
     FAKE_CUDA_DEVICES=2 conform "$B/halcyon" --device cuda:0 --device cuda:1 \
@@ -300,7 +301,7 @@ step_cuda() {
             conform "$B/halcyon" --device cuda:0 \
             --case 'kernel.*.primes' --case 'kernel.*.n1[5-7]' \
             --case 'kernel.gem*.m1[3-7]_*' --case 'kernel.moe*' \
-            --case 'kernel.*gemm_tuned.*' --case 'kernel.*rmsnorm_tuned.*' \
+            --case 'kernel.gemm_native.*' --case 'kernel.*gemm_tuned.*' --case 'kernel.*rmsnorm_tuned.*' \
             --case 'kernel.attention.*.[dopqv]*' --case 'golden.*'
     done
     # Without PTX: NVRTC gets the text.
@@ -308,7 +309,7 @@ step_cuda() {
         --case 'kernel.*.primes'
     planted --device cuda:0 --mutant '[br]*'
     planted --device cuda:0 --mutant 'kernel.[a-e]*'
-    unset HALCYON_CUDA_LIB HALCYON_NVRTC_LIB GLIBC_TUNABLES
+    unset HALCYON_CUDA_LIB HALCYON_NVRTC_LIB HALCYON_CUBLASLT_LIB GLIBC_TUNABLES
 }
 
 # Planted faults: each must be caught, by name, on every device.

@@ -70,6 +70,7 @@ int cuda_attribute(int id, unsigned attribute);
 /* ---- device.c ---------------------------------------------------------- */
 
 struct cuda_stream;
+struct blas_handle_st;
 
 /* A word that streams wait for; see worker.c. */
 struct cuda_flag {
@@ -83,9 +84,10 @@ struct cuda_dev {
     const struct cuda_gpu *gpu;
     int id;
     struct CUctx_st *context;
-    struct CUmemPoolHandle_st *pool; /* NULL: the GPU has no pools */
-    struct CUstream_st *service;     /* allocations */
-    _Atomic unsigned lost;           /* the code that said so, or 0 */
+    struct CUmemPoolHandle_st *pool;       /* NULL: the GPU has no pools */
+    struct CUstream_st *service;           /* allocations */
+    _Atomic unsigned lost;                 /* the code that said so, or 0 */
+    _Atomic(struct blas_handle_st *) blas; /* NULL until a kernel wants it */
 
     pthread_mutex_t lock; /* all below */
     struct cuda_stream *streams;
@@ -286,9 +288,12 @@ void cuda_stages_close(struct cuda_dev *dev);
 
 /* ---- module.c, launch.c, nvrtc.c --------------------------------------- */
 
+struct cuda_product;
+
 struct cuda_kernel {
     struct CUmod_st *module;
     struct CUfunc_st *function;
+    const struct cuda_product *product; /* what the library does behind it */
     uint32_t group;
     uint32_t n_params;
     uint32_t is_scalar;             /* bit i: parameter i */
@@ -312,5 +317,22 @@ halError_t cuda_launch(struct hal_dev *dev, void *stream, void *kernel,
 halError_t cuda_nvrtc_build(struct cuda_dev *dev, const char *name,
                             const void *text, size_t text_bytes,
                             void **out_blob);
+
+/* ---- blas.c ------------------------------------------------------------ */
+
+/* What cuBLASLt does behind a launch of this kernel; NULL: nothing. */
+const struct cuda_product *cuda_product_of(const struct hal_kernel_desc *desc);
+/* Between cuda_enter and cuda_leave, as all of these.  halErrorNotSupported
+ * says which library is missing. */
+halError_t cuda_blas_open(struct cuda_dev *dev);
+/* No stream is left. */
+void cuda_blas_close(struct cuda_dev *dev);
+/* Whether the kernel itself need not run: the library does all of it. */
+bool cuda_blas_is_alone(const struct cuda_product *p,
+                        const struct hal_launch *launch);
+/* Enqueues the product behind the kernel or, where it is alone, instead. */
+halError_t cuda_blas_multiply(struct cuda_dev *dev, struct CUstream_st *stream,
+                              const struct cuda_product *p,
+                              const struct hal_launch *launch);
 
 #endif

@@ -126,6 +126,7 @@ static void device_release(struct cuda_dev *dev)
 
     if (dev->context) {
         cuda_enter_patiently(dev, &pushed);
+        cuda_blas_close(dev);
         cuda_peers_close(dev);
         cuda_stages_close(dev);
         cuda_flags_close(dev);

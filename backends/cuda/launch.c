@@ -39,26 +39,22 @@ out:
     return st;
 }
 
-halError_t cuda_launch(struct hal_dev *hal, void *stream, void *kernel,
-                       const struct hal_launch *launch)
+static halError_t enqueue(struct cuda_dev *dev, struct cuda_stream *s,
+                          struct cuda_kernel *k,
+                          const struct hal_launch *launch)
 {
-    struct cuda_dev *dev = cuda_dev_of(hal);
-    struct cuda_stream *s = stream;
-    struct cuda_kernel *k = kernel;
     const void *params[HAL_PARAMS_MAX];
     halError_t st = halSuccess;
     unsigned code;
-    bool pushed;
 
     for (uint32_t i = 0; i < k->n_params; i++)
         params[i] = k->is_scalar >> i & 1
                         ? (const void *)&launch->args[i].scalar
                         : (const void *)&launch->args[i].buffer.addr;
-    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
     if (launch->shared_bytes > atomic_load(&k->dynamic_bytes)) {
         st = grant(dev, k, launch->shared_bytes);
         if (st != halSuccess)
-            goto out;
+            return st;
     }
     remember(s, k);
     code = cuda_cu.LaunchKernel(k->function, launch->grid[0], launch->grid[1],
@@ -72,6 +68,25 @@ halError_t cuda_launch(struct hal_dev *hal, void *stream, void *kernel,
                       cuda_error_name(code), code,
                       cuda_error_hint(code)[0] ? ": " : "",
                       cuda_error_hint(code));
+    return st;
+}
+
+halError_t cuda_launch(struct hal_dev *hal, void *stream, void *kernel,
+                       const struct hal_launch *launch)
+{
+    struct cuda_dev *dev = cuda_dev_of(hal);
+    struct cuda_stream *s = stream;
+    struct cuda_kernel *k = kernel;
+    halError_t st = halSuccess;
+    bool pushed;
+
+    CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
+    if (!k->product || !cuda_blas_is_alone(k->product, launch))
+        st = enqueue(dev, s, k, launch);
+    else
+        remember(s, k);
+    if (st == halSuccess && k->product)
+        st = cuda_blas_multiply(dev, s->stream, k->product, launch);
 out:
     cuda_leave(pushed);
     return st;

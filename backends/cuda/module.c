@@ -251,8 +251,12 @@ halError_t cuda_kernel_create(struct hal_dev *hal,
     for (uint32_t p = 0; p < desc->n_params; p++)
         if (desc->params[p].kind == HAL_PARAM_ARG)
             k->is_scalar |= 1u << p;
+    k->product = cuda_product_of(desc);
     CUDA_OR_GOTO(out, st, dev, cuda_enter(dev, &pushed));
-    st = create_any(dev, desc, images, n_images, k, out_info);
+    if (k->product)
+        st = cuda_blas_open(dev);
+    if (st == halSuccess)
+        st = create_any(dev, desc, images, n_images, k, out_info);
     if (st == halSuccess) {
         *out_kernel = k;
         k = NULL;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gemm.c - kernel.gemm.*, kernel.gemv.* and, by the CPU's own libraries and
- * tuned kernels, kernel.gemm_native.* and kernel.gemm_tuned.*, judged by
- * sum |x * w|.
+ * gemm.c - kernel.gemm.*, kernel.gemv.* and, by BLAS libraries and tuned
+ * kernels, kernel.gemm_native.* and kernel.gemm_tuned.*, judged by sum |x * w|.
  */
 #include <math.h>
 #include <stdio.h>
@@ -215,8 +214,7 @@ void kx_cases_gemm(struct conf_list *list)
         add_shapes(list, p, d == 0, gemv_shapes, KX_COUNT(gemv_shapes));
         p.gemv = 0;
         p.way = "gemm:native";
-        if (p.in != halF16) /* no library multiplies it */
-            add_shapes(list, p, d == 0, native_shapes, KX_COUNT(native_shapes));
+        add_shapes(list, p, d == 0, native_shapes, KX_COUNT(native_shapes));
         p.way = "gemm:tuned";
         if (p.in == halBF16)
             add_shapes(list, p, 0, tuned_shapes, KX_COUNT(tuned_shapes));

@@ -348,6 +348,42 @@ unsigned cuCtxDisablePeerAccess(struct CUctx_st *peer)
 
 #include "tests/fakes/fake_cuda_module.h"
 
+/* ---- other libraries
+ * --------------------------------------------------------- */
+
+static unsigned side_due(const char *call)
+{
+    return due(call, true);
+}
+
+static int side_range_ok(const char *call, unsigned long long address,
+                         unsigned long long bytes)
+{
+    return range_ok(call, current(), address, bytes);
+}
+
+static int side_enqueue(const char *call, struct CUstream_st *s,
+                        void (*fn)(void *arg, int runs), void *arg)
+{
+    const struct item i = { .kind = CALL, .fn = fn, .arg = arg };
+
+    return stream_ok(call, s) && enqueue(s, &i) == 0;
+}
+
+const struct fake_cuda_side *fake_cuda_side(void);
+const struct fake_cuda_side *fake_cuda_side(void)
+{
+    static const struct fake_cuda_side side = {
+        .due = side_due,
+        .range_ok = side_range_ok,
+        .enqueue = side_enqueue,
+        .bad = bad,
+        .fake = &fake,
+    };
+
+    return &side;
+}
+
 /* ---- cuGetProcAddress
  * --------------------------------------------------------- */
 

@@ -32,4 +32,22 @@ struct fake_cuda {
     unsigned long long total_bytes;
 };
 
+/* What another fake library of NVIDIA's finds with dlsym("fake_cuda_side"): it
+ * counts its calls with the driver's, and its work is in the driver's order. */
+struct CUstream_st;
+struct fake_cuda_side {
+    /* What this call must answer: 0, or a CUresult. */
+    unsigned (*due)(const char *call);
+    /* Whether the bytes are alive and the current device's. */
+    int (*range_ok)(const char *call, unsigned long long address,
+                    unsigned long long bytes);
+    /* Calls fn in the stream's order, `runs` 0 where the context is lost by
+     * then; 0 where the stream is not alive. */
+    int (*enqueue)(const char *call, struct CUstream_st *stream,
+                   void (*fn)(void *arg, int runs), void *arg);
+    /* A rule was broken. */
+    void (*bad)(const char *format, ...) __attribute__((format(printf, 1, 2)));
+    struct fake_cuda *fake;
+};
+
 #endif

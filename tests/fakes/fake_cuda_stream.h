@@ -9,6 +9,7 @@ enum item_kind {
     SET,
     COPY_2D,
     LAUNCH,
+    CALL,
     RECORD,
     WAIT_EVENT,
     WAIT_VALUE,
@@ -31,6 +32,8 @@ struct item {
     struct record *record;
     void *bytes; /* the item's own, freed behind it */
     struct launch *launch;
+    void (*fn)(void *arg, int runs); /* CALL: another library's */
+    void *arg;
 };
 
 struct CUstream_st {
@@ -135,6 +138,9 @@ static void item_run(struct CUstream_st *s, struct item *i)
         if (code)
             lose(s->context, code);
         return;
+    case CALL:
+        i->fn(i->arg, !s->context->sticky);
+        return;
     case RECORD:
         record_end(s, i->record);
         return;
@@ -178,7 +184,7 @@ static void *stream_main(void *arg)
             s->tail = &s->head;
         pthread_mutex_unlock(&lock);
         counted = runs && i->kind == RECORD;
-        if (runs || i->kind == FREE)
+        if (runs || i->kind == FREE || i->kind == CALL)
             item_run(s, i);
         item_free(i);
         pthread_mutex_lock(&lock);

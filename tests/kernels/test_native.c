@@ -175,6 +175,17 @@ static void stays_in_order(void **state)
     buf_free(&x[1]);
 }
 
+/* The choice asks the kernel that it knows, which a reset took away. */
+static void outlives_a_reset(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_true(has_native(halF32));
+        OK(halDeviceReset());
+    }
+    both_ways(halF32, halF32, 7, 30, 65);
+}
+
 struct caller {
     const void *x, *w;
     struct buf y;
@@ -374,10 +385,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(absent_is_said), /* forks: before there are threads */
-        cmocka_unit_test(old_gpu_is_said),     cmocka_unit_test(choices),
-        cmocka_unit_test(each_op_has_its_own), cmocka_unit_test(f32_both),
-        cmocka_unit_test(bf16_both),           cmocka_unit_test(stays_in_order),
+        cmocka_unit_test(old_gpu_is_said),
+        cmocka_unit_test(choices),
+        cmocka_unit_test(each_op_has_its_own),
+        cmocka_unit_test(f32_both),
+        cmocka_unit_test(bf16_both),
+        cmocka_unit_test(stays_in_order),
         cmocka_unit_test(many_threads),
+        cmocka_unit_test(outlives_a_reset),
     };
 
     setenv("HALCYON_DEVICES", "cpu:0", 1);
