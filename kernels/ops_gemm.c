@@ -138,6 +138,15 @@ static halError_t run_native(struct ops_call *call, const struct product *p,
     return ops_run(call, native->own_threads ? 1 : tiles, 1, stream);
 }
 
+/* By the backend's own library; a group makes rows of y ready for it. */
+static halError_t run_backends(struct ops_call *call, const struct product *p,
+                               halStream_t stream)
+{
+    for (int i = 0; i < 4; i++) /* tiles and a function are the CPU's */
+        ops_u32(call, 0);
+    return ops_run(call, (uint64_t)p->m, 1, stream);
+}
+
 /* ---- a GPU's tuned kernel ------------------------------------------------ */
 
 /* Puts kernels/tuned/'s kernel in the place of the one that was found. */
@@ -191,14 +200,12 @@ static halError_t choose_way(struct ops_call *call, const char *op,
     st = ops_attributes(call, &attr);
     if (st != halSuccess)
         return st;
-    if (ops_is_cuda(&attr))
-        return ops_find(call, op, "gemm_cublas_%s_%s", ops_dtype_name(p->in),
-                        ops_dtype_name(p->out));
-    if (strncmp(attr.variant, "cpu.", 4) != 0)
+    if (!ops_is_cuda(&attr) && strncmp(attr.variant, "cpu.", 4) != 0)
         return ops_fail(op, halErrorNotSupported,
                         "gemm:native is asked for, and only CPU devices and "
                         "NVIDIA's have a native operator");
-    st = ops_native_find(op, p->in, native);
+    if (!ops_is_cuda(&attr)) /* there the backend finds the library */
+        st = ops_native_find(op, p->in, native);
     return st != halSuccess
                ? st
                : ops_find(call, op, "gemm_native_%s_%s", ops_dtype_name(p->in),
@@ -246,8 +253,8 @@ static halError_t multiply(const char *op, const struct product *p,
         return run_tuned(&call, p, stream);
     if (native.product)
         return run_native(&call, p, &native, stream);
-    if (way == OPS_NATIVE) /* a group of its kernel makes a row of y ready */
-        return ops_run(&call, (uint64_t)p->m, 1, stream);
+    if (way == OPS_NATIVE)
+        return run_backends(&call, p, stream);
     return is_gemv ? run_gemv(&call, p, stream) : run_gemm(&call, p, stream);
 }
 

@@ -50,7 +50,6 @@ $(TUNED): HALCCFLAGS += --target cuda$(if $(shell \
   command -v $${HALCYON_CLANG:-clang}),$(comma)ptx.$(TUNED_FOR))
 TUNED_FOR = sm80
 $(B)/kernels/tuned/cuda/fp8_gemm_mma.halbin: TUNED_FOR = sm89
-$(B)/kernels/tuned/cuda/gemm_cublas.halbin: TUNED_FOR = sm70
 comma := ,
 
 # A copy that is as old as its bytes: a compiler that has been linked again and

@@ -3,7 +3,7 @@
  * blas.c - products by cuBLASLt, opened at the first kernel that wants it.
  *
  * A product is a launch of a stock kernel that makes y ready for it
- * (kernels/tuned/cuda/gemm_cublas.k): y = bias, or nothing where the library
+ * (kernels/gemm_native.k): y = bias, or nothing where the library
  * adds the bias or there is none.  cuda_launch then calls cuda_blas_multiply
  * on the same stream.
  *
@@ -35,7 +35,17 @@
 #define BIAS_ALIGNMENT 16u
 
 /* The arguments of the kernel. */
-enum { ARG_Y, ARG_X, ARG_W, ARG_BIAS, ARG_M, ARG_N, ARG_K, ARG_HAS_BIAS, ARGS };
+enum {
+    ARG_Y,
+    ARG_X,
+    ARG_W,
+    ARG_BIAS,
+    ARG_M,
+    ARG_N,
+    ARG_K,
+    ARG_HAS_BIAS,
+    ARGS = ARG_HAS_BIAS + 5 /* the others are the CPUs' */
+};
 
 struct cuda_product {
     const char *kernel;
@@ -44,11 +54,11 @@ struct cuda_product {
 };
 
 static const struct cuda_product products[] = {
-    { "gemm_cublas_f32_f32", halF32, halF32, BLAS_F32, BLAS_F32 },
-    { "gemm_cublas_bf16_bf16", halBF16, halBF16, BLAS_BF16, BLAS_BF16 },
-    { "gemm_cublas_bf16_f32", halBF16, halF32, BLAS_BF16, BLAS_F32 },
-    { "gemm_cublas_f16_f16", halF16, halF16, BLAS_F16, BLAS_F16 },
-    { "gemm_cublas_f16_f32", halF16, halF32, BLAS_F16, BLAS_F32 },
+    { "gemm_native_f32_f32", halF32, halF32, BLAS_F32, BLAS_F32 },
+    { "gemm_native_bf16_bf16", halBF16, halBF16, BLAS_BF16, BLAS_BF16 },
+    { "gemm_native_bf16_f32", halBF16, halF32, BLAS_BF16, BLAS_F32 },
+    { "gemm_native_f16_f16", halF16, halF16, BLAS_F16, BLAS_F16 },
+    { "gemm_native_f16_f32", halF16, halF32, BLAS_F16, BLAS_F32 },
 };
 
 /* Another kernel may have the name, not the parameters too. */

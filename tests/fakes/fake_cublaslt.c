@@ -11,6 +11,7 @@
  * it was chosen for, and no other.
  */
 #include <dlfcn.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -355,12 +356,31 @@ struct work {
     char *d, *workspace;
 };
 
-static float widen_f16(uint16_t bits)
+static double widen_f16(uint16_t bits)
 {
-    _Float16 h;
+    int e = bits >> 10 & 31, f = bits & 1023;
+    double v = e == 31 ? (f ? NAN : INFINITY)
+               : e     ? ldexp(1024 + f, e - 25)
+                       : ldexp(f, -24);
 
-    memcpy(&h, &bits, sizeof h);
-    return (float)h;
+    return bits >> 15 ? -v : v;
+}
+
+/* To nearest even, which is how lrint() rounds. */
+static uint16_t narrow_f16(float value)
+{
+    double a = fabs((double)value), units;
+    unsigned sign = signbit(value) ? 0x8000u : 0;
+    int e;
+
+    if (isnan(value))
+        return 0x7fff;
+    if (a >= 65520)
+        return (uint16_t)(sign | 0x7c00);
+    (void)frexp(a, &e); /* a is below 2^e */
+    e = a == 0 || e < -13 ? -13 : e;
+    units = rint(ldexp(a, 11 - e)); /* of 2^(e - 11) */
+    return (uint16_t)(sign + ((unsigned)(e + 13) << 10) + (unsigned)units);
 }
 
 static double load(const char *at, unsigned type, uint64_t i)
@@ -375,7 +395,7 @@ static double load(const char *at, unsigned type, uint64_t i)
     }
     memcpy(&half, at + 2 * i, sizeof half);
     if (type == BLAS_F16)
-        return (double)widen_f16(half);
+        return widen_f16(half);
     bits = (uint32_t)half << 16;
     memcpy(&f, &bits, sizeof f);
     return (double)f;
@@ -391,9 +411,7 @@ static void store(char *at, unsigned type, uint64_t i, float f)
         return;
     }
     if (type == BLAS_F16) {
-        _Float16 h = (_Float16)f;
-
-        memcpy(&half, &h, sizeof half);
+        half = narrow_f16(f);
     } else {
         memcpy(&bits, &f, sizeof bits);
         half = (uint16_t)(f != f ? 0x7fff
