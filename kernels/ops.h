@@ -128,13 +128,15 @@ HAL_API halError_t halopGemm(halDtype in, halDtype out, void *y, const void *x,
                              int64_t n, int64_t k, halStream_t stream);
 /* How halopGemm computes from now on, in every thread: "gemm:native" by the
  * CPU's own library (OpenBLAS for F32, oneDNN for BF16), still in stream order
- * and on the device's threads; where there is none halopGemm says
+ * and on the device's threads, and on NVIDIA's devices by cuBLASLt, which no
+ * GPU has run under it yet; where there is none halopGemm says
  * halErrorNotSupported and which package brings it.  "gemm:tuned", BF16 on
  * NVIDIA's tensor cores (compute capability 8.0), halErrorNotSupported
  * elsewhere: no GPU has run it yet.  "gemm:portable" by this library's kernels
  * for every device.  "rmsnorm:tuned" and "rmsnorm:portable" are the same for
  * halopRmsNorm and halopAddRmsNorm, "fp8_gemm:tuned" (compute capability 8.9)
- * and "fp8_gemm:portable" for halopGemmFp8.  Several go with commas between;
+ * and "fp8_gemm:portable" for halopGemmFp8, "moe_gemm:tuned" (as gemm's) and
+ * "moe_gemm:portable" for halopGroupedGemm.  Several go with commas between;
  * what is not named stays as it was.  "": all portable.  NULL: as
  * HALCYON_KERNEL says, which is read once and is the default.  All ways keep
  * the bounds of docs/numerics.md; their last bits differ.

@@ -5,6 +5,7 @@
  * are made for the worst case.
  */
 #include "kernels/ops_moe_internal.h"
+#include "kernels/ops_native.h"
 
 /* moe_permute.k's LOCAL memory. */
 #define EXPERTS_MAX 2048
@@ -21,6 +22,9 @@
 /* Up to this many rows an expert, devices with many threads multiply row by
  * row; tiles would be all but empty. */
 #define GEMV_ROWS 2
+
+/* Rows and columns of moe_gemm_mma.k's tiles. */
+#define TUNED_TILE 128
 
 /* ---- permutation -------------------------------------------------------- */
 
@@ -201,11 +205,12 @@ static halError_t check_gemm(const char *op,
     return st == halSuccess ? moe_check_shape(op, &shape) : st;
 }
 
+/* Of side x side. */
 static uint64_t tiles_of(const struct ops_call *call,
-                         const struct halopGroupedGemmArgs *a)
+                         const struct halopGroupedGemmArgs *a, int64_t side)
 {
-    uint64_t high = (uint64_t)(a->rows + TILE - 1) / TILE;
-    uint64_t wide = (uint64_t)(a->n + TILE - 1) / TILE, tiles;
+    uint64_t high = (uint64_t)((a->rows + side - 1) / side);
+    uint64_t wide = (uint64_t)((a->n + side - 1) / side), tiles;
 
     /* each expert with rows may leave one tile unfilled */
     high += (uint64_t)(a->rows < a->n_experts ? a->rows : a->n_experts);
@@ -215,15 +220,38 @@ static uint64_t tiles_of(const struct ops_call *call,
     return tiles;
 }
 
+/* Puts the tuned kernel in the place of the one that was found. */
+static halError_t choose_tuned(struct ops_call *call, const char *op,
+                               const struct halopGroupedGemmArgs *a)
+{
+    halError_t st;
+
+    if (a->in != halBF16)
+        return ops_fail(op, halErrorNotSupported,
+                        "moe_gemm:tuned is asked for, and it multiplies bf16, "
+                        "not %s",
+                        ops_dtype_label(a->in));
+    st = ops_tuned_here(call, "moe_gemm:tuned", 80);
+    return st != halSuccess
+               ? st
+               : ops_find(call, op, "moe_gemm_mma_%s_%s", ops_dtype_name(a->in),
+                          ops_dtype_name(a->out));
+}
+
 /* Finds the kernel; whether it is the one that goes row by row. */
 static halError_t choose(struct ops_call *call, const char *op,
-                         const struct halopGroupedGemmArgs *a, int *out_by_row)
+                         const struct halopGroupedGemmArgs *a,
+                         enum ops_way *out_way, int *out_by_row)
 {
     const char *in = ops_dtype_name(a->in), *out = ops_dtype_name(a->out);
     halError_t st = ops_find(call, op, "moe_gemm_%s_%s", in, out);
 
+    if (st == halSuccess)
+        st = ops_way_wanted(op, OPS_MOE_GEMM, out_way);
     if (st != halSuccess)
         return st;
+    if (*out_way == OPS_TUNED)
+        return choose_tuned(call, op, a);
     *out_by_row =
         ops_is_deep(call, ops_tile_steps(call, a->rows + 64 * a->n_experts,
                                          a->n, a->k)) ||
@@ -249,11 +277,12 @@ static halError_t run_gemm(const char *op, const struct halopGroupedGemmArgs *a,
           OPS_IN, NULL },
     };
     struct ops_call call;
+    enum ops_way way = OPS_PORTABLE;
     int by_row = 0;
     halError_t st = ops_check_tensors(op, tensors, 5);
 
     if (st == halSuccess)
-        st = choose(&call, op, a, &by_row);
+        st = choose(&call, op, a, &way, &by_row);
     if (st == halSuccess)
         st = ops_check_depth(&call, a->k);
     if (st != halSuccess)
@@ -269,7 +298,9 @@ static halError_t run_gemm(const char *op, const struct halopGroupedGemmArgs *a,
     if (by_row)
         return ops_run(&call, (uint64_t)(a->n + 1) / 2, (uint64_t)a->rows,
                        stream);
-    return ops_run(&call, tiles_of(&call, a), 1, stream);
+    return ops_run(&call,
+                   tiles_of(&call, a, way == OPS_TUNED ? TUNED_TILE : TILE), 1,
+                   stream);
 }
 
 halError_t halopGroupedGemm(const struct halopGroupedGemmArgs *args,

@@ -231,10 +231,11 @@ halError_t ops_native_find(const char *op, halDtype in,
 /* An enum ops_way, or */
 enum { UNREADABLE = OPS_TUNED + 1, UNSELECTED };
 
-#define WAYS                                              \
-    "gemm:portable, gemm:native or gemm:tuned, nor "      \
-    "rmsnorm:portable, rmsnorm:tuned, fp8_gemm:portable " \
-    "or fp8_gemm:tuned, nor several with commas between"
+#define WAYS                                                \
+    "gemm:portable, gemm:native or gemm:tuned, nor "        \
+    "rmsnorm:portable, rmsnorm:tuned, fp8_gemm:portable, "  \
+    "fp8_gemm:tuned, moe_gemm:portable or moe_gemm:tuned, " \
+    "nor several with commas between"
 
 static const struct {
     const char *name;
@@ -248,6 +249,8 @@ static const struct {
     { "rmsnorm:tuned", OPS_RMSNORM, OPS_TUNED },
     { "fp8_gemm:portable", OPS_FP8_GEMM, OPS_PORTABLE },
     { "fp8_gemm:tuned", OPS_FP8_GEMM, OPS_TUNED },
+    { "moe_gemm:portable", OPS_MOE_GEMM, OPS_PORTABLE },
+    { "moe_gemm:tuned", OPS_MOE_GEMM, OPS_TUNED },
 };
 
 /* by halopSelect() */

@@ -28,13 +28,19 @@ struct ops_native {
 
 /* What halopSelect() or HALCYON_KERNEL asks for. */
 enum ops_way {
-    OPS_PORTABLE, /* gemm.k, gemv.k, rmsnorm.k, fp8_gemm.k, fp8_gemv.k */
+    OPS_PORTABLE, /* gemm.k, gemv.k, rmsnorm.k, fp8_gemm.k, moe_gemm.k ... */
     OPS_NATIVE,   /* the library */
     OPS_TUNED     /* kernels/tuned/ */
 };
 
 /* What has more than one way. */
-enum ops_choice { OPS_GEMM, OPS_RMSNORM, OPS_FP8_GEMM, OPS_CHOICES };
+enum ops_choice {
+    OPS_GEMM,
+    OPS_RMSNORM,
+    OPS_FP8_GEMM,
+    OPS_MOE_GEMM,
+    OPS_CHOICES
+};
 
 /* The error is of a value that cannot be read. */
 halError_t ops_way_wanted(const char *op, enum ops_choice what,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * moe.c - kernel.moe_permute.*, kernel.grouped_gemm.*, kernel.moe_combine.*:
+ * moe.c - kernel.moe_permute.*, kernel.grouped_gemm.*, by the tuned kernel
+ * kernel.grouped_gemm_tuned.*, kernel.moe_combine.*:
  * experts without a token, with all of them, and ids that name no expert.
  */
 #include <math.h>
@@ -138,9 +139,27 @@ static const struct moe_shape groupeds[] = {
     { "misaligned", 19, 4, 21, 37, MOE_RANDOM, MOE_ODD | MOE_GATHER },
 };
 
+/* Tiles of 128 and their edges, more and fewer steps than the ring has stages,
+ * rows that are aligned to 16 bytes and not. */
+static const struct moe_shape tuneds[] = {
+    { "one", 1, 1, 1, 1, MOE_RANDOM, 0 },
+    { "primes", 29, 5, 37, 53, MOE_RANDOM, MOE_GATHER },
+    { "m33_n129_k64", 33, 1, 129, 64, MOE_RANDOM, 0 },
+    { "all_to_one", 140, 8, 136, 48, MOE_ONE, MOE_GATHER },
+    { "few", 90, 16, 20, 104, MOE_FEW, 0 },
+    { "tiles", 300, 2, 150, 40, MOE_RANDOM, MOE_GATHER },
+    { "decode", 8, 64, 40, 72, MOE_RANDOM, MOE_GATHER },
+    { "k0", 9, 3, 10, 0, MOE_RANDOM, 0 },
+    { "k1000", 12, 4, 36, 1000, MOE_RANDOM, 0 },
+    { "padded", 31, 6, 19, 24, MOE_RANDOM, MOE_PADDED | MOE_GATHER },
+    { "wild", 31, 6, 19, 24, MOE_RANDOM, MOE_WILD | MOE_GATHER },
+    { "misaligned", 19, 4, 21, 40, MOE_RANDOM, MOE_ODD | MOE_GATHER },
+};
+
 struct grouped_param {
     halDtype in, out;
     struct moe_shape s;
+    const char *way; /* for halopSelect(), or NULL */
 };
 
 static const halDtype dtypes[][2] = {
@@ -239,7 +258,8 @@ static void run_grouped(struct conf *c)
         .w_expert_stride = stride,
         .gather_div = 3,
     };
-    CONF_OK(c, halopGroupedGemm(&args, NULL));
+    kx_way_begin(c, p->way);
+    kx_way_end(c, p->way, halopGroupedGemm(&args, NULL));
     judge_grouped(c, p, &g, &y);
     kx_intact(c, &x);
     kx_intact(c, &w);
@@ -366,13 +386,20 @@ void kx_cases_moe(struct conf_list *list)
     for (int d = 0; d < KX_COUNT(dtypes); d++) {
         dtype_name(name, dtypes[d][0], dtypes[d][1]);
         for (int i = 0; i < KX_COUNT(groupeds); i++) {
-            struct grouped_param p = { dtypes[d][0], dtypes[d][1],
-                                       groupeds[i] };
+            struct grouped_param p = { dtypes[d][0], dtypes[d][1], groupeds[i],
+                                       NULL };
 
             if (d && p.s.rows > KX_GRID)
                 continue;
             kx_add(list, p.in, " moe", run_grouped, &p, sizeof p,
                    "grouped_gemm.%s.%s", name, p.s.name);
+        }
+        for (int i = 0; i < KX_COUNT(tuneds) && dtypes[d][0] == halBF16; i++) {
+            struct grouped_param p = { dtypes[d][0], dtypes[d][1], tuneds[i],
+                                       "moe_gemm:tuned" };
+
+            kx_add(list, p.in, "", run_grouped, &p, sizeof p,
+                   "grouped_gemm_tuned.%s.%s", name, p.s.name);
         }
         /* sums arrive in f32 and leave in any format, not the reverse */
         dtype_name(name, dtypes[d][1], dtypes[d][0]);

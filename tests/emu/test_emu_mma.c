@@ -2,8 +2,8 @@
 /*
  * test_emu_mma.c - the tensor cores' GEMMs on the emulator: what they compute
  * without one of their barriers, or without a wait for their copies, is wrong
- * in one of the two orders.  Their results are kernel.gemm_tuned.*'s and
- * kernel.fp8_gemm_tuned.*'s matter.
+ * in one of the two orders.  Their results are kernel.gemm_tuned.*'s,
+ * kernel.grouped_gemm_tuned.*'s and kernel.fp8_gemm_tuned.*'s matter.
  */
 #include "tests/emu/emu_mutant.h"
 
@@ -111,6 +111,58 @@ static void bf16_needs_what_it_has(void **state)
     emu_needs(&s, BODY, "ptx_copy_commit()", "", 2);
 }
 
+/* Two experts of more than a tile and of less, then one without rows; rows of
+ * x by another order. */
+static void moe_needs_what_it_has(void **state)
+{
+    enum { ROWS = M + 20, EXPERTS = 3, PAST = 4 };
+    static const int32_t offsets[] = { 0, M, ROWS - PAST, ROWS - PAST };
+    static int32_t gather[ROWS];
+    static uint16_t we[EXPERTS * N * K];
+    static float y[ROWS * N], right[ROWS * N];
+    uint32_t rows = ROWS, x_rows = M, experts = EXPERTS, n = N, depth = K;
+    uint32_t stride = N * K, divisor = 2;
+    void *py = y, *px = x, *pw = we, *po = (void *)(uintptr_t)offsets,
+         *pg = gather;
+    void *args[] = { &py,     &px,      &pw, &po,    &pg,     &rows,
+                     &x_rows, &experts, &n,  &depth, &stride, &divisor };
+    const struct emu_subject s = {
+        .file = "moe_gemm_mma.k",
+        .instance = 1,
+        .kernel = "moe_gemm_mma_bf16_f32",
+        .grid = 1,
+        .block = 256,
+        .args = args,
+        .out = y,
+        .want = right,
+        .bytes = sizeof y,
+    };
+
+    (void)state;
+    fill();
+    for (int i = 0; i < EXPERTS * N * K; i++)
+        we[i] = bits_of((float)w_at(i));
+    memset(right, 0xff, sizeof right); /* rows of nobody stay */
+    for (int r = 0; r < ROWS; r++)
+        gather[r] = r * 89 % M * 2 + r % 2;
+    for (int r = 0; r < ROWS - PAST; r++)
+        for (int c = 0; c < N; c++) {
+            int sum = 0;
+
+            for (int k = 0; k < K; k++)
+                sum += x_at(gather[r] / 2 * K + k) *
+                       w_at(((r >= M) * N + c) * K + k);
+            right[r * N + c] = (float)sum;
+        }
+    assert_int_equal(emu_right_with(&s, BODY, "", "", 0), 1);
+    emu_needs(&s, BODY, "__syncthreads()", "", 2);
+    emu_needs(&s, BODY, "ptx_copy_wait3()", "", 1);
+    emu_needs(&s, BODY, "ptx_copy_commit()", "", 2);
+    emu_needs(&s, BODY, "row < past", "row < rows", 1);
+    emu_needs(&s, BODY, "e * w_stride", "0u", 1);
+    emu_needs(&s, "source_row", "/ divisor", "", 1);
+}
+
 static void fp8_needs_what_it_has(void **state)
 {
     uint32_t m = M, n = N, depth = FP8_K, flags = 0, units = 1;
@@ -138,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bf16_needs_what_it_has),
+        cmocka_unit_test(moe_needs_what_it_has),
         cmocka_unit_test(fp8_needs_what_it_has),
     };
 

@@ -28,6 +28,7 @@ static void choices(void **state)
     assert_int_equal(halopSelect(",gemm:native"), halErrorInvalidValue);
     OK(halopSelect("gemm:tuned,rmsnorm:tuned,fp8_gemm:tuned"));
     assert_int_equal(halopSelect("fp8_gemm:native"), halErrorInvalidValue);
+    assert_int_equal(halopSelect("moe_gemm:native"), halErrorInvalidValue);
     OK(halopSelect(NULL));
     (void)halGetLastError();
 }
@@ -295,7 +296,7 @@ static void absent_is_said(void **state)
                          1);
 }
 
-enum tuned_op { TUNED_GEMM, TUNED_NORM, TUNED_FP8, TUNED_OPS };
+enum tuned_op { TUNED_GEMM, TUNED_NORM, TUNED_MOE, TUNED_FP8, TUNED_OPS };
 
 static halError_t one_of(enum tuned_op op, void *y, void *x, void *w)
 {
@@ -308,10 +309,24 @@ static halError_t one_of(enum tuned_op op, void *y, void *x, void *w)
                                           .m = 1,
                                           .n = 1,
                                           .k = 1 };
+    const struct halopGroupedGemmArgs moe = { .in = halBF16,
+                                              .out = halF32,
+                                              .y = y,
+                                              .x = x,
+                                              .w = w,
+                                              .offsets = (const int32_t *)w,
+                                              .rows = 1,
+                                              .x_rows = 1,
+                                              .n_experts = 1,
+                                              .n = 1,
+                                              .k = 1,
+                                              .w_expert_stride = 1 };
 
     switch (op) {
     case TUNED_GEMM:
         return halopGemm(halBF16, halF32, y, x, w, NULL, 1, 1, 1, 0);
+    case TUNED_MOE:
+        return halopGroupedGemm(&moe, 0);
     case TUNED_NORM:
         return halopRmsNorm(halF32, y, x, w, 1, 4, 1, 0);
     default:
@@ -341,7 +356,8 @@ static int gpu_says(const char *capability, enum tuned_op op, halError_t want,
         setenv("HALCYON_CUDA_LIB", lib, 1);
         setenv("FAKE_CUDA_CAPABILITY", capability, 1);
         setenv("HALCYON_DEVICES", "cuda:0", 1);
-        setenv("HALCYON_KERNEL", "gemm:tuned,rmsnorm:tuned,fp8_gemm:tuned", 1);
+        setenv("HALCYON_KERNEL",
+               "gemm:tuned,rmsnorm:tuned,fp8_gemm:tuned,moe_gemm:tuned", 1);
         if (halMalloc(&y, 64) || halMalloc(&x, 64) || halMalloc(&w, 64)) {
             fprintf(stderr, "%s\n", halGetErrorDetail());
             _exit(NO_DEVICE);

@@ -123,7 +123,7 @@ static int read_log(const char *dir)
         runs++;
     }
     fclose(f);
-    assert_int_equal(n_tuned, 11 * 3);
+    assert_int_equal(n_tuned, 13 * 3);
     print_message("%d runs, at most %u bytes of spill stores\n", runs, most);
     return runs;
 }
