@@ -32,8 +32,9 @@ FN(uint) chunk_at(uint row, uint chunk)
 }
 
 /* One chunk of 8 elements of row `row`, from column k on. */
-FN(void) fill_chunk(uint *to, const unsigned short *from, uint row, uint rows,
-                    uint k, uint depth, bool is_aligned)
+FN(void)
+fill_chunk(uint *to, const unsigned short *from, uint row, uint rows, uint k,
+           uint depth, bool is_aligned)
 {
     const unsigned short *at = from + row * depth + k;
     uint n = row < rows && k < depth ? depth - k : 0u;
@@ -53,10 +54,10 @@ FN(void) fill_chunk(uint *to, const unsigned short *from, uint row, uint rows,
 
 /* 256 threads, 256 chunks of either side: this thread's are of x_row and
  * w_row. */
-FN(void) fill_stage(uint *stage, const unsigned short *x,
-                    const unsigned short *w, uint x_row, uint x_rows,
-                    uint w_row, uint w_rows, uint k0, uint depth,
-                    bool is_aligned)
+FN(void)
+fill_stage(uint *stage, const unsigned short *x, const unsigned short *w,
+           uint x_row, uint x_rows, uint w_row, uint w_rows, uint k0,
+           uint depth, bool is_aligned)
 {
     uint chunk = threadIdx.x & 1u, at = chunk_at(threadIdx.x >> 1, chunk);
     uint k = k0 + 8u * chunk;
@@ -66,8 +67,8 @@ FN(void) fill_stage(uint *stage, const unsigned short *x,
 }
 
 /* The warp's 64 x 32 of one step. */
-FN(void) multiply_stage(float acc[4][4][4], const uint *stage, uint warp_m,
-                        uint warp_n)
+FN(void)
+multiply_stage(float acc[4][4][4], const uint *stage, uint warp_m, uint warp_n)
 {
     uint lane = threadIdx.x & 31u, r = lane & 7u, j = lane >> 3;
     const uint *side = stage + SIDE_UINTS;
@@ -89,9 +90,8 @@ FN(void) multiply_stage(float acc[4][4][4], const uint *stage, uint warp_m,
         b[i + 1u][0] = four[2];
         b[i + 1u][1] = four[3];
     }
-    UNROLL for (uint i = 0; i < 4u; i++)
-        UNROLL for (uint c = 0; c < 4u; c++)
-            ptx_mma_bf16(acc[i][c], a[i], b[c]);
+    UNROLL for (uint i = 0; i < 4u; i++) UNROLL for (uint c = 0; c < 4u; c++)
+        ptx_mma_bf16(acc[i][c], a[i], b[c]);
 }
 
 /* All steps of a tile: acc becomes the warp's part of x . w^T.  A thread fills
@@ -99,41 +99,40 @@ FN(void) multiply_stage(float acc[4][4][4], const uint *stage, uint warp_m,
  * at x_rows, w_rows and beyond are 0.  For a kernel's body, as it has barriers:
  * at the first the tile before has been read, at the second this stage is full
  * and the one before has been read. */
-#define MAKE_TILE(acc, ring, x, w, x_row, x_rows, w_row, w_rows, depth,       \
-                  is_aligned)                                                 \
-    {                                                                         \
-        const unsigned short *w_ = (w);                                       \
-        const uint steps_ = ((depth) + STEP - 1u) / STEP;                     \
-        const uint x_row_ = (x_row), w_row_ = (w_row);                        \
-        UNROLL for (uint i_ = 0; i_ < 64u; i_++)                              \
-            acc[i_ >> 4][i_ >> 2 & 3u][i_ & 3u] = 0.0f;                       \
-        __syncthreads();                                                      \
-        for (uint s_ = 0; s_ < STAGES - 1u; s_++) {                           \
-            if (s_ < steps_)                                                  \
-                fill_stage(ring + s_ * 2u * SIDE_UINTS, x, w_, x_row_,        \
-                           x_rows, w_row_, w_rows, s_ * STEP, depth,          \
-                           is_aligned);                                       \
-            ptx_copy_commit();                                                \
-        }                                                                     \
-        for (uint s_ = 0; s_ < steps_; s_++) {                                \
-            const uint next_ = s_ + STAGES - 1u;                              \
-            ptx_copy_wait3();                                                 \
-            __syncthreads();                                                  \
-            if (next_ < steps_)                                               \
-                fill_stage(ring + next_ % STAGES * 2u * SIDE_UINTS, x, w_,    \
-                           x_row_, x_rows, w_row_, w_rows, next_ * STEP,      \
-                           depth, is_aligned);                                \
-            ptx_copy_commit();                                                \
-            multiply_stage(acc, ring + s_ % STAGES * 2u * SIDE_UINTS,         \
-                           threadIdx.x >> 5 & 1u, threadIdx.x >> 6);          \
-        }                                                                     \
+#define MAKE_TILE(acc, ring, x, w, x_row, x_rows, w_row, w_rows, depth,        \
+                  is_aligned)                                                  \
+    {                                                                          \
+        const unsigned short *w_ = (w);                                        \
+        const uint steps_ = ((depth) + STEP - 1u) / STEP;                      \
+        const uint x_row_ = (x_row), w_row_ = (w_row);                         \
+        UNROLL for (uint i_ = 0; i_ < 64u; i_++)                               \
+            acc[i_ >> 4][i_ >> 2 & 3u][i_ & 3u] = 0.0f;                        \
+        __syncthreads();                                                       \
+        for (uint s_ = 0; s_ < STAGES - 1u; s_++) {                            \
+            if (s_ < steps_)                                                   \
+                fill_stage(ring + s_ * 2u * SIDE_UINTS, x, w_, x_row_, x_rows, \
+                           w_row_, w_rows, s_ * STEP, depth, is_aligned);      \
+            ptx_copy_commit();                                                 \
+        }                                                                      \
+        for (uint s_ = 0; s_ < steps_; s_++) {                                 \
+            const uint next_ = s_ + STAGES - 1u;                               \
+            ptx_copy_wait3();                                                  \
+            __syncthreads();                                                   \
+            if (next_ < steps_)                                                \
+                fill_stage(ring + next_ % STAGES * 2u * SIDE_UINTS, x, w_,     \
+                           x_row_, x_rows, w_row_, w_rows, next_ * STEP,       \
+                           depth, is_aligned);                                 \
+            ptx_copy_commit();                                                 \
+            multiply_stage(acc, ring + s_ % STAGES * 2u * SIDE_UINTS,          \
+                           threadIdx.x >> 5 & 1u, threadIdx.x >> 6);           \
+        }                                                                      \
     }
 
 /* Where number i of acc's 64 lies in the tile. */
 FN(uint) tile_row(uint i)
 {
-    return (threadIdx.x >> 5 & 1u) * 64u + (i >> 4) * 16u +
-           (i >> 1 & 1u) * 8u + (threadIdx.x >> 2 & 7u);
+    return (threadIdx.x >> 5 & 1u) * 64u + (i >> 4) * 16u + (i >> 1 & 1u) * 8u +
+           (threadIdx.x >> 2 & 7u);
 }
 
 FN(uint) tile_column(uint i)
