@@ -225,12 +225,32 @@ static bool is_launched(const struct CUmod_st *m)
     return yes;
 }
 
+/* What runs in a context that is lost is let end. */
+static void wait_until_left(const struct CUmod_st *m)
+{
+    pthread_mutex_lock(&lock);
+    for (struct CUstream_st *s = streams; s;)
+        if (s->module == m) {
+            pthread_cond_wait(&changed, &lock);
+            s = streams;
+        } else {
+            s = s->next;
+        }
+    pthread_mutex_unlock(&lock);
+}
+
+static const void *launch_module(const struct launch *l)
+{
+    return l->f->module;
+}
+
 unsigned cuModuleUnload(struct CUmod_st *m)
 {
     if (!module_take(m, false))
         return CUDA_INVALID_VALUE;
     if (is_launched(m) && !m->context->sticky)
         bad("cuModuleUnload of a kernel that has yet to run");
+    wait_until_left(m);
     if (m->library)
         dlclose(m->library);
     atomic_fetch_sub(&fake.n_live, 1);

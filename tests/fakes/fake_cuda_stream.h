@@ -43,6 +43,7 @@ struct CUstream_st {
     struct item *head, **tail;
     unsigned n_pending;
     atomic_bool quit;
+    const void *module; /* of the launch that runs now, or NULL */
 };
 
 struct CUevent_st {
@@ -57,6 +58,7 @@ static struct CUevent_st *events;
 
 static unsigned launch_run(const struct launch *l, struct CUctx_st *c);
 static void launch_free(struct launch *l);
+static const void *launch_module(const struct launch *l);
 
 static void record_drop(struct record *r)
 {
@@ -182,6 +184,7 @@ static void *stream_main(void *arg)
         s->head = i->next;
         if (!s->head)
             s->tail = &s->head;
+        s->module = i->launch ? launch_module(i->launch) : NULL;
         pthread_mutex_unlock(&lock);
         counted = runs && i->kind == RECORD;
         if (runs || i->kind == FREE || i->kind == CALL)
@@ -189,6 +192,7 @@ static void *stream_main(void *arg)
         item_free(i);
         pthread_mutex_lock(&lock);
         s->n_pending -= !counted;
+        s->module = NULL;
         pthread_cond_broadcast(&changed);
     }
     pthread_mutex_unlock(&lock);
