@@ -36,6 +36,7 @@ static const struct shape shapes[] = {
     { "misaligned", 5, 37, 2, 1, 1 },
     { "sharp", 4, 77, 100, 1, 0 },
     { "scale_zero", 2, 29, 2, 0, 0 },
+    { "scale_negative", 3, 77, 20, -0.5f, 0 },
 };
 
 /* The exponent's argument carries the rounding of x * scale, which becomes a
@@ -104,6 +105,33 @@ static void run_extremes(struct conf *c)
     judge(c, p, &x, ROWS, N);
 }
 
+/* Rows that kernels may take in pieces: the largest of a piece, of those before
+ * it and of the row differ, or are none. */
+static void run_pieces(struct conf *c)
+{
+    enum { ROWS = 8, N = 2 * 4096 + 37 };
+    struct param p = *(const struct param *)conf_param(c);
+    double *val = kx_doubles(c, ROWS * N);
+
+    for (int i = 0; i < N; i++) {
+        val[0 * N + i] = i / 1000.0;
+        val[1 * N + i] = -i / 1000.0;
+        val[2 * N + i] = i < 4096 ? -INFINITY : conf_normal(c);
+        val[3 * N + i] = i < 4096 ? conf_normal(c) : -INFINITY;
+        val[4 * N + i] = i == 5000 ? INFINITY : conf_normal(c);
+        val[5 * N + i] = i == N - 1 ? NAN : conf_normal(c);
+        val[6 * N + i] = -INFINITY;
+        val[7 * N + i] = i < 4096 ? -200 : i < 8192 ? 30 : 60;
+    }
+    for (p.s.scale = 1; p.s.scale > -2; p.s.scale -= 2) {
+        struct kx_tensor x = kx_input(c, p.dtype, val, ROWS * N, 0);
+
+        judge(c, &p, &x, ROWS, N);
+        for (int i = 0; i < ROWS * N; i++)
+            val[i] = -val[i];
+    }
+}
+
 void kx_cases_softmax(struct conf_list *list)
 {
     for (int d = 0; d < KX_COUNT(kx_floats); d++) {
@@ -120,5 +148,7 @@ void kx_cases_softmax(struct conf_list *list)
         p.s = (struct shape){ .scale = 1 };
         kx_add(list, p.dtype, "", run_extremes, &p, sizeof p,
                "softmax.%s.extremes", dtype);
+        kx_add(list, p.dtype, "", run_pieces, &p, sizeof p, "softmax.%s.pieces",
+               dtype);
     }
 }
