@@ -72,10 +72,12 @@ static halError_t choose(struct ops_call *call, const char *op,
 static halError_t run_gemv(struct ops_call *call, const struct product *p,
                            halStream_t stream)
 {
-    const uint64_t rows = call->group == 1 ? GROUP_ROWS_WIDE : GROUP_ROWS_GPU;
+    const int is_wide = call->group == 1;
+    const uint64_t rows = is_wide ? GROUP_ROWS_WIDE : GROUP_ROWS_GPU;
+    /* One group for all rows of x reads w from memory once. */
+    const uint64_t m = is_wide && p->m <= GEMV_ROWS_WIDE ? 1 : (uint64_t)p->m;
 
-    return ops_run(call, ((uint64_t)p->n + rows - 1) / rows, (uint64_t)p->m,
-                   stream);
+    return ops_run(call, ((uint64_t)p->n + rows - 1) / rows, m, stream);
 }
 
 static halError_t run_gemm(struct ops_call *call, const struct product *p,
