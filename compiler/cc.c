@@ -57,31 +57,6 @@ static void add_flags(struct command *c, const struct variant *v)
 
 /* ---- messages ------------------------------------------------------------ */
 
-void first_complaint(const char *output, const char *name,
-                     struct hal_message *msg)
-{
-    const char *line = strstr(output, "error:");
-    size_t n;
-
-    if (line)
-        while (line > output && line[-1] != '\n')
-            line--;
-    else
-        line = output + strspn(output, " \t\n");
-    n = strcspn(line, "\n");
-    if (!n)
-        snprintf(msg->text, sizeof msg->text,
-                 "%.200s:1: the compiler failed "
-                 "without a word",
-                 name);
-    else if (line[0] == '/' || !memchr(line, ':', n))
-        snprintf(msg->text, sizeof msg->text, "%.100s:1: %.*s", name,
-                 (int)(n > 380 ? 380 : n), line);
-    else
-        snprintf(msg->text, sizeof msg->text, "%.*s", (int)(n > 480 ? 480 : n),
-                 line);
-}
-
 static enum compile_status tool_missing(int error, struct hal_message *msg)
 {
     const char *cc = setting("HALCYON_CC", "cc");

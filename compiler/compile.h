@@ -66,6 +66,13 @@ enum compile_status compile_expand(const struct compile_request *req,
                                    const char *variant, uint32_t instance,
                                    char **out_text, struct hal_message *msg);
 
+/* ---- complaint.c --------------------------------------------------------- */
+
+/* The first line of a compiler's output that says "error", else the first line
+ * at all, shortened to `size`.  Columns are left out: compilers count them in
+ * the expanded text, the lines are those of the .k. */
+void compile_complaint(const char *output, char *text, size_t size);
+
 /* ---- cache.c: the run-time cache on disk ------------------------------ */
 
 /*

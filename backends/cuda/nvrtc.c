@@ -206,7 +206,6 @@ static struct cache_key key_of(const struct cuda_dev *dev,
     return cache_key_of(parts, sizes, sizeof parts / sizeof parts[0]);
 }
 
-/* The first line that complains, else the first line at all. */
 static halError_t complain(const struct build *b, struct _nvrtcProgram *program)
 {
     char text[320] = "the compiler says nothing";
@@ -215,15 +214,8 @@ static halError_t complain(const struct build *b, struct _nvrtcProgram *program)
 
     if (nvrtc.GetProgramLogSize(program, &size) == 0 && size > 1)
         log = calloc(1, size + 1);
-    if (log && nvrtc.GetProgramLog(program, log) == 0) {
-        const char *at = strstr(log, "error");
-
-        if (!at)
-            at = log + strspn(log, "\n ");
-        while (at > log && at[-1] != '\n')
-            at--;
-        snprintf(text, sizeof text, "%.*s", (int)strcspn(at, "\n"), at);
-    }
+    if (log && nvrtc.GetProgramLog(program, log) == 0)
+        compile_complaint(log, text, sizeof text);
     free(log);
     return hal_fail(halErrorKernelBuild, "kernel %s on NVRTC %d.%d: %s",
                     b->name, nvrtc.major, nvrtc.minor, text);

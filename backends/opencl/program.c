@@ -75,18 +75,6 @@ static void to_cache(cl_program program, const struct cache_key *key)
     free(bytes);
 }
 
-/* The first line that complains, else the first line at all. */
-static void first_complaint(const char *log, char *text, size_t size)
-{
-    const char *at = strstr(log, "error");
-
-    if (!at)
-        at = log + strspn(log, "\n ");
-    while (at > log && at[-1] != '\n')
-        at--;
-    snprintf(text, size, "%.*s", (int)strcspn(at, "\n"), at);
-}
-
 static halError_t build_failure(struct opencl_dev *dev, cl_program program,
                                 const char *name, cl_int code)
 {
@@ -102,7 +90,7 @@ static halError_t build_failure(struct opencl_dev *dev, cl_program program,
         if (opencl_cl.GetProgramBuildInfo(program, dev->id,
                                           CL_PROGRAM_BUILD_LOG, size, log,
                                           NULL) == CL_SUCCESS)
-            first_complaint(log, complaint, sizeof complaint);
+            compile_complaint(log, complaint, sizeof complaint);
         free(log);
     }
     return hal_fail(halErrorKernelBuild, "kernel %s on %s: %s", name,

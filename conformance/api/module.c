@@ -3,6 +3,7 @@
  * module.c - api.module.*: dialect text through the device's compiler, .halbin
  * files whole and damaged, functions and what they say of themselves.
  */
+#include <ctype.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -66,6 +67,7 @@ static void source_error_line(struct conf *c)
                 "    }\n"
                 "}\n";
     halModule_t m = NULL;
+    const char *column;
 
     CONF_FAILS(c, halErrorKernelBuild,
                halModuleLoadSource(&m, text, "wrong.k", NULL));
@@ -73,6 +75,10 @@ static void source_error_line(struct conf *c)
                "the message does not name wrong.k: %s", halGetErrorDetail());
     conf_check(c, names_line(halGetErrorDetail(), "wrong.k", 6),
                "the message does not name line 6 of wrong.k: %s",
+               halGetErrorDetail());
+    column = strstr(halGetErrorDetail(), "wrong.k:6:");
+    conf_check(c, !column || !isdigit((unsigned char)column[10]),
+               "the message has a column of the expanded text: %s",
                halGetErrorDetail());
     CONF_TRUE(c, m == NULL);
 }

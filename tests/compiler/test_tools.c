@@ -25,6 +25,34 @@ static void test_missing_tools(void **state)
     unsetenv("HALCYON_CC");
 }
 
+/* The line that matters, without the column. */
+static void test_complaints(void **state)
+{
+    static const struct {
+        const char *output, *text;
+    } lines[] = {
+        { "k.k: In function 'k':\nk.k:5:23: error: 'b' undeclared\n 5 | b\n",
+          "k.k:5: error: 'b' undeclared" },
+        { "error: k.k:5:21: use of 'b'\n1 error generated.\n",
+          "error: k.k:5: use of 'b'" },
+        { "k.k:5: error: 'b' : undeclared", "k.k:5: error: 'b' : undeclared" },
+        { "k.k(5): error: expected a ';'\n", "k.k(5): error: expected a ';'" },
+        { "k.k:12: 3:4 and 5:6:7 error", "k.k:12: 3:4 and 5:6:7 error" },
+        { "\n  warned: of nothing\n", "  warned: of nothing" },
+        { "", "" },
+        { "a:1:2:", "a:1:" },
+    };
+    char text[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        compile_complaint(lines[i].output, text, sizeof text);
+        assert_string_equal(text, lines[i].text);
+    }
+    compile_complaint("k.k:5:23: error: a long story", text, 10);
+    assert_string_equal(text, "k.k:5: er");
+}
+
 /* The state letter in a /proc/PID/stat; 0: no such process. */
 static int file_state(const char *path)
 {
@@ -250,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missing_tools),
+        cmocka_unit_test(test_complaints),
         cmocka_unit_test(test_lying_compiler),
         cmocka_unit_test(test_hanging_compiler),
         cmocka_unit_test(test_limit),
