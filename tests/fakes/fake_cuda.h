@@ -12,6 +12,7 @@ struct fake_cuda {
      * one numbered fail_at (from 1) returns fail_code, which ends the current
      * context if `lost`. */
     _Atomic int n_calls, fail_at, fail_code, lost;
+    char counted[16];   /* only calls whose names begin so count */
     char failed[64];    /* name of the call that failed */
     _Atomic int n_live; /* objects and memory that were not given back */
     _Atomic int n_bad;  /* calls that break the API's rules */
