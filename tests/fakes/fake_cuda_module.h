@@ -35,7 +35,8 @@ struct CUmod_st {
 };
 
 struct launch {
-    const struct CUfunc_st *f;
+    const struct CUfunc_st *f; /* of a lost context, it may be gone: */
+    const struct CUmod_st *module;
     unsigned grid[3], block[3], shared;
     uint64_t values[MAX_PARAMS];
 };
@@ -220,7 +221,7 @@ static bool is_launched(const struct CUmod_st *m)
     pthread_mutex_lock(&lock);
     for (struct CUstream_st *s = streams; s; s = s->next)
         for (struct item *i = s->head; i; i = i->next)
-            yes |= i->launch && i->launch->f->module == m;
+            yes |= i->launch && i->launch->module == m;
     pthread_mutex_unlock(&lock);
     return yes;
 }
@@ -241,7 +242,7 @@ static void wait_until_left(const struct CUmod_st *m)
 
 static const void *launch_module(const struct launch *l)
 {
-    return l->f->module;
+    return l->module;
 }
 
 unsigned cuModuleUnload(struct CUmod_st *m)
@@ -373,6 +374,7 @@ unsigned cuLaunchKernel(struct CUfunc_st *f, unsigned grid_x, unsigned grid_y,
     if (!l)
         abort();
     *l = (struct launch){ .f = f,
+                          .module = f->module,
                           .grid = { grid_x, grid_y, grid_z },
                           .block = { block_x, block_y, block_z },
                           .shared = shared };
