@@ -386,7 +386,7 @@ static int build_log_body(void)
         return 1;
     test_kernel_init(&bad, "bad", "nothing here", "b", 1);
     CHECK(test_kernel_create(h.dev, &bad, &kernel) == halErrorKernelBuild);
-    CHECK(strstr(halGetErrorDetail(), "bad.k:3:1: error: no kernel"));
+    CHECK(strstr(halGetErrorDetail(), "bad.k:3: error: no kernel"));
     CHECK(!strstr(halGetErrorDetail(), "warning"));
     CHECK(kernel == SAME);
     give_back(&h);
