@@ -53,6 +53,21 @@ static void test_complaints(void **state)
     assert_string_equal(text, "k.k:5: er");
 }
 
+/* clang in place of gcc, which may be what a machine has. */
+static void test_other_compiler(void **state)
+{
+    struct compile_target cpu = { HAL_TARGET_CPU, ~0ull, 0, 0 };
+    struct halbin bin = { 0 };
+
+    (void)state;
+    if (system("command -v clang >/dev/null") != 0)
+        skip();
+    setenv("HALCYON_CC", "clang", 1);
+    assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_OK);
+    halbin_close(&bin);
+    unsetenv("HALCYON_CC");
+}
+
 /* The state letter in a /proc/PID/stat; 0: no such process. */
 static int file_state(const char *path)
 {
@@ -279,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missing_tools),
         cmocka_unit_test(test_complaints),
+        cmocka_unit_test(test_other_compiler),
         cmocka_unit_test(test_lying_compiler),
         cmocka_unit_test(test_hanging_compiler),
         cmocka_unit_test(test_limit),
