@@ -48,6 +48,8 @@ static void add_flags(struct command *c, const struct variant *v)
 
     command_add_words(c, setting("HALCYON_CC", "cc"));
     command_add_words(c, COMMON_FLAGS);
+    if (!compile_optimizes())
+        command_add_words(c, "-O0");
     /* A sanitizer's functions come from the program, not from here. */
     if (!strstr(extra, "-fsanitize"))
         command_add_words(c, "-Wl,-z,defs");

@@ -73,6 +73,10 @@ enum compile_status compile_expand(const struct compile_request *req,
  * the expanded text, the lines are those of the .k. */
 void compile_complaint(const char *output, char *text, size_t size);
 
+/* 0 where $HALCYON_OPTIMIZE is 0: compilers are told not to optimise.  Each of
+ * its users makes it part of its cache key. */
+int compile_optimizes(void);
+
 /* ---- cache.c: the run-time cache on disk ------------------------------ */
 
 /*

@@ -184,7 +184,9 @@ static enum compile_status run_library(const char *text, const char *name,
 
     if (options) {
         sc.compile_options_set_optimization_level(
-            options, shaderc_optimization_level_performance);
+            options, compile_optimizes()
+                         ? shaderc_optimization_level_performance
+                         : shaderc_optimization_level_zero);
         /* Rules of Vulkan 1.2, yet SPIR-V 1.3: Vulkan 1.1 drivers with the
          * storage extensions take it too. */
         sc.compile_options_set_target_env(options, shaderc_target_env_vulkan,
@@ -207,15 +209,16 @@ static enum compile_status run_library(const char *text, const char *name,
 
 #define SPIRV_LIMIT ((size_t)64 << 20)
 
-#define FLAGS                                                    \
-    "-O", "-w", "--target-env=vulkan1.2", "--target-spv=spv1.3", \
-        "-fshader-stage=comp"
+#define FLAGS \
+    "-w", "--target-env=vulkan1.2", "--target-spv=spv1.3", "-fshader-stage=comp"
 #define LIMIT_MAX_S (24u * 3600u)
 #define N_FLAGS     7 /* the program, those, and one more */
 
 static size_t begin_argv(char **argv, const char *flag)
 {
-    const char *const begin[N_FLAGS] = { sc.glslc, FLAGS, flag };
+    const char *const begin[N_FLAGS] = { sc.glslc,
+                                         compile_optimizes() ? "-O" : "-O0",
+                                         FLAGS, flag };
 
     for (size_t i = 0; i < N_FLAGS; i++)
         argv[i] = (char *)begin[i]; /* execv's type; nobody writes there */
@@ -368,10 +371,12 @@ static enum compile_status run_together(struct spirv *list, uint32_t n,
 static struct cache_key key_of(const char *text)
 {
     uint32_t version = HALBIN_VERSION;
-    const void *parts[] = { &version, sc.identity, text };
-    size_t sizes[] = { sizeof version, strlen(sc.identity), strlen(text) };
+    const char *flags = compile_optimizes() ? "-O" : "-O0";
+    const void *parts[] = { &version, sc.identity, flags, text };
+    size_t sizes[] = { sizeof version, strlen(sc.identity), strlen(flags) + 1,
+                       strlen(text) };
 
-    return cache_key_of(parts, sizes, 3);
+    return cache_key_of(parts, sizes, sizeof parts / sizeof *parts);
 }
 
 /* Fills those that the cache has; how many it has not. */

@@ -157,6 +157,11 @@ const char *setting(const char *name, const char *otherwise)
     return s && *s ? s : otherwise;
 }
 
+int compile_optimizes(void)
+{
+    return strcmp(setting("HALCYON_OPTIMIZE", "1"), "0") != 0;
+}
+
 /* The slowest stock kernel takes some seconds; a compiler that needs minutes
  * hangs. */
 #define LIMIT_S     300

@@ -96,6 +96,7 @@ char *conf_rerun(const struct conf_run *run, const struct conf_target *t,
         "HALCYON_VULKAN_VALIDATION",
         "HALCYON_CC",
         "HALCYON_CFLAGS",
+        "HALCYON_OPTIMIZE",
         "HALCYON_SHADERC",
         "HALCYON_GLSLC",
     };

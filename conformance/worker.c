@@ -156,8 +156,12 @@ int conf_worker_main(const struct conf_settings *s)
     FILE *commands;
 
     conf_child_begin();
-    if (s->mutant)
+    if (s->mutant) {
         conf_mutant_plant(s->mutant);
+        /* A kernel of a few launches: compiling it costs more. */
+        if (s->mutant->kind == CONF_MUTANT_KERNEL)
+            setenv("HALCYON_OPTIMIZE", "0", 0);
+    }
     commands = take_stdin();
     if (!commands)
         return refuse("the worker", "no stdin");

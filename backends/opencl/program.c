@@ -15,8 +15,9 @@
 /* Correct rounding and NaN are the kernels' business: no -cl-fast-* here. */
 static const char *build_options(const struct opencl_dev *dev)
 {
-    return dev->quirks & OPENCL_QUIRK_PLAIN ? "-cl-std=CL1.2 -cl-opt-disable"
-                                            : "-cl-std=CL1.2";
+    return dev->quirks & OPENCL_QUIRK_PLAIN || !compile_optimizes()
+               ? "-cl-std=CL1.2 -cl-opt-disable"
+               : "-cl-std=CL1.2";
 }
 
 static struct cache_key key_of(const struct opencl_dev *dev, const void *text,

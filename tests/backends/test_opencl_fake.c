@@ -338,6 +338,28 @@ static int stale_binary_body(void)
     return 0;
 }
 
+/* What HALCYON_OPTIMIZE=0 built is not taken for the other, nor the reverse. */
+static int not_optimised_body(void)
+{
+    static const char *const value[] = { "1", "0", "1", "0" };
+    struct fake_opencl *fake;
+    struct test_kernel k;
+    struct held h = { 0 };
+    void *again;
+
+    if (prepare(&fake, &h, &k))
+        return 1;
+    for (int i = 0; i < 4; i++) {
+        fake->n_plain = 0;
+        setenv("HALCYON_OPTIMIZE", value[i], 1);
+        CHECK(!test_kernel_create(h.dev, &k, &again));
+        h.dev->ops->kernel_destroy(h.dev, again);
+        CHECK(fake->n_plain == i % 2);
+    }
+    give_back(&h);
+    return 0;
+}
+
 /* How often building a text asks for the program's binary; -1 on failure. */
 static int count_exports(int is_inline)
 {
@@ -406,6 +428,7 @@ IN_CHILD(codes)
 IN_CHILD(late_failure)
 IN_CHILD(deferred_failure)
 IN_CHILD(stale_binary)
+IN_CHILD(not_optimised)
 IN_CHILD(export)
 IN_CHILD(no_export)
 IN_CHILD(build_log)
@@ -425,6 +448,7 @@ int main(void)
         cmocka_unit_test(late_failure),
         cmocka_unit_test(deferred_failure),
         cmocka_unit_test(stale_binary),
+        cmocka_unit_test(not_optimised),
         cmocka_unit_test(export),
         cmocka_unit_test(no_export),
         cmocka_unit_test(build_log),

@@ -118,6 +118,63 @@ static void test_together(void **state)
     halbin_close(&together);
 }
 
+static enum compile_status compile_cached(struct halbin *out)
+{
+    struct compile_request req = { .source = source,
+                                   .name = "t.k",
+                                   .targets = &everything[2],
+                                   .n_targets = 1,
+                                   .use_cache = 1 };
+
+    return compile_source(&req, out, &msg);
+}
+
+/* Whether a line of the file holds the word. */
+static int file_has(const char *path, const char *word)
+{
+    char command[200];
+
+    snprintf(command, sizeof command, "grep -qE '(^| )%s ' '%s'", word, path);
+    return system(command) == 0;
+}
+
+/* HALCYON_OPTIMIZE=0 reaches the program, and an optimised text in the cache
+ * does not stand for one that is not. */
+static void test_not_optimised(void **state)
+{
+    struct halbin bin = { 0 };
+    char dir[] = "/tmp/halcyon-test-XXXXXX", args[64], text[200];
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    setenv("HALCYON_CACHE_DIR", dir, 1);
+    snprintf(args, sizeof args, "%s/args", dir);
+    snprintf(text, sizeof text,
+             "#!/bin/sh\necho \"$*\" >> %s\nexec glslc \"$@\"\n", args);
+    write_script(program, text);
+    assert_int_equal(compile_cached(&bin), COMPILE_OK);
+    halbin_close(&bin);
+    assert_true(file_has(args, "-O"));
+    assert_false(file_has(args, "-O0"));
+
+    assert_int_equal(unlink(args), 0);
+    setenv("HALCYON_OPTIMIZE", "0", 1);
+    assert_int_equal(compile_cached(&bin), COMPILE_OK);
+    halbin_close(&bin);
+    unsetenv("HALCYON_OPTIMIZE");
+    assert_false(file_has(args, "-O"));
+    assert_true(file_has(args, "-O0"));
+
+    /* and now both are there */
+    assert_int_equal(unlink(args), 0);
+    assert_int_equal(compile_cached(&bin), COMPILE_OK);
+    halbin_close(&bin);
+    assert_int_equal(access(args, F_OK), -1);
+    unsetenv("HALCYON_CACHE_DIR");
+    snprintf(text, sizeof text, "rm -rf '%s'", dir);
+    assert_int_equal(system(text), 0);
+}
+
 static void test_limits(void **state)
 {
     struct halbin bin = { 0 };
@@ -156,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_missing_spirv_tools), /* first */
         cmocka_unit_test(test_together),
         cmocka_unit_test(test_lying_glslc),
+        cmocka_unit_test(test_not_optimised),
         cmocka_unit_test(test_limits),
     };
 

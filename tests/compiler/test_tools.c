@@ -68,6 +68,31 @@ static void test_other_compiler(void **state)
     unsetenv("HALCYON_CC");
 }
 
+/* HALCYON_OPTIMIZE=0 stands behind our own flags, before HALCYON_CFLAGS. */
+static void test_not_optimised(void **state)
+{
+    struct compile_target cpu = { HAL_TARGET_CPU, ~0ull, 0, 0 };
+    struct halbin bin = { 0 };
+    char dir[] = "/tmp/halcyon-test-XXXXXX", cc[64];
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(cc, sizeof cc, "%s/cc", dir);
+    write_script(cc, "#!/bin/sh\ncase \"$*\" in\n"
+                     "*-O2*-O0*-DLAST*) exec cc \"$@\";;\nesac\nexit 1\n");
+    setenv("HALCYON_CC", cc, 1);
+    setenv("HALCYON_CFLAGS", "-DLAST", 1);
+    assert_int_not_equal(compile(source, &cpu, 1, &bin), COMPILE_OK);
+    setenv("HALCYON_OPTIMIZE", "0", 1);
+    assert_int_equal(compile(source, &cpu, 1, &bin), COMPILE_OK);
+    halbin_close(&bin);
+    unsetenv("HALCYON_OPTIMIZE");
+    unsetenv("HALCYON_CFLAGS");
+    unsetenv("HALCYON_CC");
+    unlink(cc);
+    rmdir(dir);
+}
+
 /* The state letter in a /proc/PID/stat; 0: no such process. */
 static int file_state(const char *path)
 {
@@ -293,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missing_tools),
+        cmocka_unit_test(test_not_optimised),
         cmocka_unit_test(test_complaints),
         cmocka_unit_test(test_other_compiler),
         cmocka_unit_test(test_lying_compiler),

@@ -18,6 +18,7 @@ struct fake_opencl {
     int n_launches;
     int event_status; /* what events report instead of CL_COMPLETE (0) */
     int bad_binaries; /* binaries do not build */
+    int n_plain;      /* programs built with -cl-opt-disable */
     int n_exports;    /* how often a program's binary was asked for */
     int slow_clock;   /* profiling counts 1, 2, 3: of no use */
     /* Callbacks wait until somebody calls run_callbacks. */

@@ -60,8 +60,9 @@ cl_int clBuildProgram(cl_program p, cl_uint n, const cl_device_id *ids,
 {
     struct object *o = object_of(p, PROGRAM);
 
-    (void)n, (void)ids, (void)options, (void)notify, (void)data;
+    (void)n, (void)ids, (void)notify, (void)data;
     DUE();
+    fake.n_plain += options && strstr(options, "-cl-opt-disable");
     if (fake.bad_binaries == 2) {
         fake.bad_binaries = 0;
         return CL_BUILD_PROGRAM_FAILURE;
