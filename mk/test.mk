@@ -104,7 +104,12 @@ emu:
 	ln -sfn $(abspath $(EMU)) $(B)/emu
 endif
 
-tests: $(TESTS) $(FAKES) $(EXAMPLE) emu ## build the unit tests
+# All of them, but those whose names end in this regular expression.
+TESTS_BUT ?=
+CHOSEN := $(if $(TESTS_BUT),$(shell printf '%s\n' $(TESTS) | \
+	grep -vE '/($(TESTS_BUT))$$'),$(TESTS))
+
+tests: $(CHOSEN) $(FAKES) $(EXAMPLE) emu ## build the unit tests
 
 .PHONY: tests fuzzers emu
 .SECONDARY:

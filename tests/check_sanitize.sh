@@ -6,11 +6,13 @@
 # part of check.sh, and no program.
 
 # sanitized NAME SANITIZERS ARGS...: the same into $B/NAME, with the kernels and
-# the emulator of the plain build; reports need no more than line numbers.
+# the emulator of the plain build; reports need no more than line numbers.  Tests
+# that the step leaves out are not built.
 sanitized() {
     local name=$1 san=$2
     shift 2
-    build "$B/$name" SAN="$san" OPT=-O1 DEBUG=-g1 EMU="$B/emu" "$@"
+    build "$B/$name" SAN="$san" OPT=-O1 DEBUG=-g1 EMU="$B/emu" \
+        TESTS_BUT="$without" "$@"
 }
 
 # Kernels with the sanitizers' checks in their own code, one of each family: a
@@ -45,6 +47,8 @@ instrument() {
 # Address and undefined-behaviour sanitizers; then the kernels' own code under
 # them, for the baseline processor.
 step_asan() {
+    # Compilers over every kernel, minutes long; what is ours of it is fuzzed.
+    local without='test_gcc_equal|test_cuda_text|test_cuda_nvrtc|test_ptxas|test_gpu_check'
     export ASAN_OPTIONS=abort_on_error=0:allocator_may_return_null=1
     # Clover, Mesa's old OpenCL, leaks as it is unloaded: leave it out.
     mkdir -p "$B/icd"
@@ -54,8 +58,7 @@ step_asan() {
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     sanitized asan address,undefined STOCK_HALBIN="$B/stock.halbin" all tests ||
         return 1
-    # Compilers over every kernel, minutes long; what is ours of it is fuzzed.
-    without='test_gcc_equal|test_cuda_text|test_cuda_nvrtc|test_ptxas|test_gpu_check' unit "$B/asan"
+    unit "$B/asan"
     conform "$B/asan/halcyon" --device cpu:0 --level core --level memory \
         --timeout 5
     instrument || return 1
@@ -72,12 +75,12 @@ step_asan() {
 }
 
 step_tsan() {
-    export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1
-    sanitized tsan thread STOCK_HALBIN="$B/stock.halbin" all tests || return 1
     # One thread each (most of the compiler's), or many short-lived processes;
     # they run under the other sanitizers.
-    without='compiler/test_(cpu_vectors|gcc_equal|halbin|halcc|pp_limits|preprocess|ptx|reflect|rules|spirv|tools)|test_(commands|golden_list)|test_(cuda_text|cuda_nvrtc|emu|emu_mma|ptxas|gpu_check)|conformance/test_(ends|expect|package|report|reports|resume|selftest)' \
-        unit "$B/tsan"
+    local without='compiler/test_(cpu_vectors|gcc_equal|halbin|halcc|pp_limits|preprocess|ptx|reflect|rules|spirv|tools)|test_(commands|golden_list)|test_(cuda_text|cuda_nvrtc|emu|emu_mma|ptxas|gpu_check)|conformance/test_(ends|expect|package|report|reports|resume|selftest)'
+    export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1
+    sanitized tsan thread STOCK_HALBIN="$B/stock.halbin" all tests || return 1
+    unit "$B/tsan"
     conform "$B/tsan/halcyon" --device cpu:0 --case 'api.thread.*' \
         --case 'api.stream.*' --case 'api.device.*' --case 'api.error.*' \
         --timeout 5
