@@ -9,6 +9,10 @@ BACKENDS ?= cpu opencl vulkan cuda
 OPT ?= -O2
 DEBUG ?= -g
 
+ifneq ($(words $(B)),1)
+$(error B='$(B)' is to be one folder's name, without spaces)
+endif
+
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -23,9 +27,13 @@ CFLAGS_ALL := -std=gnu11 $(OPT) $(DEBUG) -fPIC -fvisibility=hidden -pthread \
 LIBS := -lhwloc -lcjson -lxxhash -ldl -lm -pthread
 # What the conformance suite needs beside them.
 LIBS_CONFORMANCE := -lnettle
-COMPILE = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+# What a killed build leaves is named otherwise and so never taken for whole.
+PART = $(@D)/.part.$(@F)
+DONE = mv $(PART) $@
+COMPILE = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -MT $@ -MF $(@:.o=.d) \
+	-c -o $(PART) $< && $(DONE)
 HALCCFLAGS ?=
-LINK = $(CC) $(SANFLAGS) -pthread -rdynamic -o $@
+LINK = $(CC) $(SANFLAGS) -pthread -rdynamic -o $(PART)
 
 # ---- sources: a folder is a floor -------------------------------------
 SRC_compiler := $(wildcard compiler/*.c)
@@ -66,6 +74,15 @@ $(B)/flags: FORCE
 	  { cmp -s - $@ || echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(BACKENDS)' \
 	  > $@; }
 
+# Changes when a variable does: what a source that is gone was part of is made
+# again without it.
+$(B)/list.%: FORCE
+	@mkdir -p $(B)
+	@echo '$($*)' | { cmp -s - $@ || echo '$($*)' > $@; }
+
+OBJECTS = $(filter-out $(B)/list.%,$^)
+ARCHIVE = rm -f $(PART) && $(AR) rcs $(PART) $(OBJECTS) && $(DONE)
+
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(COMPILE)
@@ -73,26 +90,24 @@ $(B)/obj/%.o: %.c $(B)/flags
 $(B)/gen/%.o: $(B)/gen/%.c $(B)/flags
 	$(COMPILE)
 
-$(B)/libcompiler.a: $(OBJ_compiler)
-	@rm -f $@
-	$(AR) rcs $@ $^
+$(B)/libcompiler.a: $(OBJ_compiler) $(B)/list.OBJ_compiler
+	$(ARCHIVE)
 
-$(B)/libhalcyon.a: $(OBJ_lib)
-	@rm -f $@
-	$(AR) rcs $@ $^
+$(B)/libhalcyon.a: $(OBJ_lib) $(B)/list.OBJ_lib
+	$(ARCHIVE)
 
-$(B)/libhalcyon.so: $(OBJ_lib)
-	$(LINK) -shared -Wl,-soname,libhalcyon.so.0 $^ $(LIBS)
+$(B)/libhalcyon.so: $(OBJ_lib) $(B)/list.OBJ_lib
+	$(LINK) -shared -Wl,-soname,libhalcyon.so.0 $(OBJECTS) $(LIBS) && $(DONE)
 
-$(B)/libconformance.a: $(OBJ_conformance)
-	@rm -f $@
-	$(AR) rcs $@ $^
+$(B)/libconformance.a: $(OBJ_conformance) $(B)/list.OBJ_conformance
+	$(ARCHIVE)
 
-$(B)/halcc: $(OBJ_halcc) $(B)/libcompiler.a
-	$(LINK) $^ $(LIBS)
+$(B)/halcc: $(OBJ_halcc) $(B)/libcompiler.a $(B)/list.OBJ_halcc
+	$(LINK) $(OBJECTS) $(LIBS) && $(DONE)
 
-$(B)/halcyon: $(OBJ_halcyon) $(B)/libconformance.a $(B)/libhalcyon.a
-	$(LINK) $^ $(LIBS) $(LIBS_CONFORMANCE)
+$(B)/halcyon: $(OBJ_halcyon) $(B)/libconformance.a $(B)/libhalcyon.a \
+  $(B)/list.OBJ_halcyon
+	$(LINK) $(OBJECTS) $(LIBS) $(LIBS_CONFORMANCE) && $(DONE)
 
 clean: ## remove everything built
 	rm -rf $(B)

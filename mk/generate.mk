@@ -13,25 +13,26 @@ $(B)/gen/backends.c: Makefile mk/generate.mk $(B)/flags
 
 # Text files as { name, text } tables, NULL at the end.
 # hal_dialect_files[]: what `#include "hal_dialect.h"` finds at run time.
-$(B)/gen/dialect_text.c: $(DIALECT) mk/embed.sh
+$(B)/gen/dialect_text.c: $(DIALECT) $(B)/list.DIALECT mk/embed.sh
 	@mkdir -p $(@D)
-	@sh mk/embed.sh hal_dialect_files $(DIALECT) > $@
+	@sh mk/embed.sh hal_dialect_files $(DIALECT) > $(PART) && $(DONE)
 
 # hal_profile_files[]: the stand-in profiles.
-$(B)/gen/profiles.c: $(PROFILES) mk/embed.sh
+$(B)/gen/profiles.c: $(PROFILES) $(B)/list.PROFILES mk/embed.sh
 	@mkdir -p $(@D)
-	@sh mk/embed.sh hal_profile_files $(PROFILES) > $@
+	@sh mk/embed.sh hal_profile_files $(PROFILES) > $(PART) && $(DONE)
 
 # hal_kernel_files[]: the kernels' sources, which the self-test edits.
-$(B)/gen/kernel_text.c: $(KERNELS) $(wildcard kernels/quant/*.h) mk/embed.sh \
+KERNEL_TEXT := $(KERNELS) $(wildcard kernels/quant/*.h)
+$(B)/gen/kernel_text.c: $(KERNEL_TEXT) $(B)/list.KERNEL_TEXT mk/embed.sh \
   mk/generate.mk
 	@mkdir -p $(@D)
-	@sh mk/embed.sh hal_kernel_files $(KERNELS) $(wildcard kernels/quant/*.h) > $@
+	@sh mk/embed.sh hal_kernel_files $(KERNEL_TEXT) > $(PART) && $(DONE)
 
 # hal_page_files[]: the page of `halcyon conform --html`.
 $(B)/gen/page_text.c: conformance/report_page.html mk/embed.sh
 	@mkdir -p $(@D)
-	@sh mk/embed.sh hal_page_files $< > $@
+	@sh mk/embed.sh hal_page_files $< > $(PART) && $(DONE)
 
 # Stock kernels: .k -> .halbin each, merged into one, embedded.  Another build
 # of the same kernels (a sanitizer's, say) may name the first one's.
@@ -55,13 +56,13 @@ comma := ,
 # A copy that is as old as its bytes: a compiler that has been linked again and
 # is the same does not compile the kernels anew, which takes minutes.
 $(B)/halcc.same: $(B)/halcc
-	@cmp -s $< $@ || cp $< $@
+	@cmp -s $< $@ || { cp $< $(PART) && $(DONE); }
 
 $(B)/kernels/%.halbin: kernels/%.k $(B)/halcc.same
 	@mkdir -p $(@D)
 	$(B)/halcc $(HALCCFLAGS) -o $@ $<
 
-$(B)/stock.halbin: $(STOCK) $(B)/halcc.same
+$(B)/stock.halbin: $(STOCK) $(B)/list.STOCK $(B)/halcc.same
 	$(B)/halcc --merge -o $@ $(STOCK)
 
 # Changes when the container is another one, which may be older.

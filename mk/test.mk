@@ -25,24 +25,24 @@ $(B)/tests/backends/test_cuda_blas.o: private CPPFLAGS_ALL += \
 $(B)/tests/fakes/%.so: tests/fakes/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fvisibility=default -MMD -MP \
-	  -MF $(@:.so=.d) -shared -o $@ $< -lm
+	  -MT $@ -MF $(@:.so=.d) -shared -o $(PART) $< -lm && $(DONE)
 
 # compiler tests need the lowest floor only, so that halcc can be tested before
 # there are kernels.
 $(B)/tests/compiler/%: $(B)/tests/compiler/%.o $(TEST_SUPPORT) $(B)/libcompiler.a
-	$(LINK) $^ $(LIBS) -lcmocka
+	$(LINK) $^ $(LIBS) -lcmocka && $(DONE)
 
 # hal tests bring their own list of backends (tests/support/fake_backend.c).
 $(B)/tests/hal/%: $(B)/tests/hal/%.o $(TEST_SUPPORT) $(call obj,$(SRC_hal)) \
 		$(B)/gen/profiles.o $(B)/libcompiler.a
-	$(LINK) $^ $(LIBS) -lcmocka
+	$(LINK) $^ $(LIBS) -lcmocka && $(DONE)
 
 # These let the library's allocations fail.
 $(B)/tests/hal/test_fault $(B)/tests/backends/test_host_memory: private LIBS += \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
 $(B)/tests/%: $(B)/tests/%.o $(TEST_SUPPORT) $(B)/libconformance.a $(B)/libhalcyon.a
-	$(LINK) $^ $(LIBS) $(LIBS_CONFORMANCE) -lcmocka
+	$(LINK) $^ $(LIBS) $(LIBS_CONFORMANCE) -lcmocka && $(DONE)
 
 # These run the programs that are built beside them.
 $(B)/tests/compiler/test_halcc: | $(B)/halcc
@@ -54,8 +54,8 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,\
 	$(wildcard tests/fuzz/fuzz_*.c))
 
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libconformance.a $(B)/libhalcyon.a
-	$(CC) -fsanitize=fuzzer,address,undefined -pthread -rdynamic -o $@ \
-	  $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(LIBS_CONFORMANCE)
+	$(CC) -fsanitize=fuzzer,address,undefined -pthread -rdynamic -o $(PART) \
+	  $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(LIBS_CONFORMANCE) && $(DONE)
 
 # Its reader is the program's own.
 $(B)/tests/fuzz/fuzz_bench: $(B)/obj/tools/bench/compare_read.o
@@ -66,7 +66,7 @@ fuzzers: $(FUZZERS) ## build the fuzz targets
 EXAMPLE := $(B)/examples/libhalcyon-example.so
 $(EXAMPLE): $(patsubst %.c,$(B)/obj/%.o,$(wildcard examples/plugin/*.c))
 	@mkdir -p $(@D)
-	$(LINK) -shared $^
+	$(LINK) -shared $^ && $(DONE)
 
 # The emulator that runs the kernels' CUDA text on the CPU (tests/emu/emu.h): an
 # object for each .k, without sanitizers, since it changes stacks by itself.
@@ -76,15 +76,15 @@ EMU_KERNELS := $(patsubst kernels/%.k,$(B)/emu/kernels/%.o,$(KERNELS))
 
 $(B)/emu/emu.o: tests/emu/emu.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(filter-out $(SANFLAGS),$(CFLAGS_ALL)) -MMD -MP -c \
-	  -o $@ $<
+	$(CC) $(CPPFLAGS_ALL) $(filter-out $(SANFLAGS),$(CFLAGS_ALL)) -MMD -MP \
+	  -MT $@ -MF $(@:.o=.d) -c -o $(PART) $< && $(DONE)
 
 $(B)/emu/emu_text.o: tests/emu/emu_text.c $(B)/flags
 	@mkdir -p $(@D)
 	$(COMPILE)
 
 $(B)/emu/emu-text: $(B)/emu/emu_text.o $(B)/libcompiler.a
-	$(LINK) $^ $(LIBS)
+	$(LINK) $^ $(LIBS) && $(DONE)
 
 # The program is order-only: it is linked again whenever the compiler is.
 $(B)/emu/kernels/%.o: $(B)/kernels/%.halbin tests/emu/emu_text.c \
@@ -94,7 +94,7 @@ $(B)/emu/kernels/%.o: $(B)/kernels/%.halbin tests/emu/emu_text.c \
 	sh tests/emu/emu-compile.sh $(B) $< $@
 
 $(B)/emu/libhalcyon-emu.so: $(B)/emu/emu.o $(EMU_KERNELS)
-	$(CC) -pthread -shared -o $@ $^
+	$(CC) -pthread -shared -o $(PART) $^ && $(DONE)
 
 ifeq ($(EMU),$(B)/emu)
 emu: $(B)/emu/libhalcyon-emu.so ## build the emulator of CUDA text
