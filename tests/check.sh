@@ -54,6 +54,10 @@ each() {
     rm -rf "$logs"
 }
 
+# All steps, in their order.
+steps='build tree unit install conform selftest drivers standins variants cuda isa
+    asan tsan valgrind validation oclgrind fuzz'
+
 # Programs that run longest, to be begun first: the last one to end is alone.
 slow='test_cuda_text|test_ptxas|test_gcc_equal|test_runner|test_resume|test_report|test_compile|test_package|test_ends|test_vulkan_validation|test_vulkan_memory|test_ops|test_fault'
 
@@ -228,6 +232,11 @@ step_tree() {
         echo "FAILED: files without an SPDX line"
         count 0 1 0
     else count 1 0 0; fi
+    for target in $steps; do
+        sed -n '/check-STEP/,$p' CONTRIBUTING.md | grep -qw "$target" && continue
+        echo "FAILED: CONTRIBUTING does not name the step $target"
+        count 0 1 0
+    done
     readme || count 0 1 0
     # A second make has nothing to do.
     if [ -z "$($MAKE -s B="$B" WERROR=-Werror all tests 2>&1)" ]; then count 1 0 0; else
@@ -492,8 +501,7 @@ run_step() {
     skipped=$((skipped + step_skipped))
 }
 
-steps=${*:-build tree unit install conform selftest drivers standins variants cuda isa asan tsan valgrind validation oclgrind fuzz}
-for step in $steps; do
+for step in ${*:-$steps}; do
     if ! declare -F "step_$step" >/dev/null; then
         echo "check: no step '$step'" >&2
         exit 2
