@@ -3,7 +3,7 @@
 # installed tree needs nothing of this one.
 
 PREFIX ?= /usr/local
-DEST := $(DESTDIR)$(PREFIX)
+DEST := "$(DESTDIR)$(PREFIX)"
 # Headers keep their folders, since they include one another by them; one folder
 # of ours holds these, so that no other package's "kernels/" is in the way.
 HEADERS := hal/hal.h hal/errors.def hal/backend.h compiler/kernel_desc.h \
