@@ -73,9 +73,9 @@ struct halopRopeConfig {
     double theta; /* rope_theta */
     double factor;
     double original_max_position;             /* L0 */
-    double beta_fast, beta_slow;              /* YaRN; 32 and 1 */
+    double beta_fast, beta_slow;              /* YaRN; 0: 32 and 1 */
     double mscale, mscale_all_dim;            /* YaRN; 0: absent */
-    double low_freq_factor, high_freq_factor; /* llama3; 1 and 4 */
+    double low_freq_factor, high_freq_factor; /* llama3; 0: 1 and 4 */
 };
 
 /* Host: inv_freq[dim/2] in double, and the factor on cos and sin. */

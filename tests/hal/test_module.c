@@ -286,6 +286,10 @@ static void reach(void **state)
     FAILS(halErrorPeerAccess, "halMemcpyPeer", halDeviceEnablePeerAccess(2, 0));
     FAILS(halErrorPeerAccess, "not on", halDeviceDisablePeerAccess(1));
     FAILS(halErrorInvalidDevice, "current", halDeviceEnablePeerAccess(0, 0));
+    fake_fail_at(2, halErrorNotSupported); /* asked whether, then to */
+    FAILS(halErrorNotSupported, "", halDeviceEnablePeerAccess(1, 0));
+    assert_true(fake_has_failed());
+    FAILS(halErrorPeerAccess, "not on", halDeviceDisablePeerAccess(1));
     OK(halDeviceEnablePeerAccess(1, 0));
     FAILS(halErrorPeerAccess, "already", halDeviceEnablePeerAccess(1, 0));
     OK(halLaunchKernel(f, one, any, args, 0, NULL));
@@ -343,6 +347,8 @@ static void occupancy(void **state)
     assert_int_equal(blocks, 16); /* 32 KiB of 2 each */
     OK(halOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, f, 4, 30720));
     assert_int_equal(blocks, 1);
+    OK(halOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, f, 4, 8192));
+    assert_int_equal(blocks, 3); /* of 10 each: the rest is no fourth */
     OK(halOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, f, 4, 30721));
     assert_int_equal(blocks, 0);
     OK(halOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, f, 8, 0));

@@ -85,6 +85,41 @@ static void llama3(void **state)
     assert_true(kept && divided && mixed);
 }
 
+/* What is 0 is what most models have. */
+static void same_frequencies(const struct halopRopeConfig *a,
+                             const struct halopRopeConfig *b)
+{
+    double f[64], g[64], factor;
+
+    OK(halopRopeFrequencies(a, f, &factor));
+    OK(halopRopeFrequencies(b, g, &factor));
+    assert_memory_equal(f, g, sizeof *f * (size_t)a->dim / 2);
+}
+
+static void defaults(void **state)
+{
+    const struct halopRopeConfig llama = {
+        .scaling = halopRopeLlama3,
+        .dim = 128,
+        .theta = 5e5,
+        .factor = 8,
+        .original_max_position = 8192,
+        .low_freq_factor = 1,
+        .high_freq_factor = 4,
+    };
+    struct halopRopeConfig yarn_0 = deepseek, yarn_1 = deepseek,
+                           llama_0 = llama;
+
+    (void)state;
+    /* Of a dim of 64 the steps of 31 and 32 turns are the same. */
+    yarn_1.dim = yarn_0.dim = 128;
+    yarn_1.theta = yarn_0.theta = 1e2;
+    yarn_0.beta_fast = yarn_0.beta_slow = 0;
+    same_frequencies(&yarn_0, &yarn_1);
+    llama_0.low_freq_factor = llama_0.high_freq_factor = 0;
+    same_frequencies(&llama_0, &llama);
+}
+
 static void tables(void **state)
 {
     const struct halopRopeConfig c = { .dim = 8, .theta = 1e4 };
@@ -200,9 +235,9 @@ static void rope_layouts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(yarn),         cmocka_unit_test(llama3),
-        cmocka_unit_test(tables),       cmocka_unit_test(bad_configs),
-        cmocka_unit_test(rope_layouts),
+        cmocka_unit_test(yarn),        cmocka_unit_test(llama3),
+        cmocka_unit_test(defaults),    cmocka_unit_test(tables),
+        cmocka_unit_test(bad_configs), cmocka_unit_test(rope_layouts),
     };
 
     return cmocka_run_group_tests_name("kernels.rope", tests, NULL, NULL);
