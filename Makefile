@@ -113,7 +113,7 @@ clean: ## remove everything built
 	rm -rf $(B)
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | \
+	@sed -nE 's/^([a-z%-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | \
 	  sort | expand -t 18
 
 FORCE:

@@ -55,7 +55,19 @@ made_without() { # a source that is gone
     count 1 0 0
 }
 
+helped() { # each target that has words is listed with them
+    local has lists
+    has=$(cat Makefile mk/*.mk | grep -cE '^[^[:space:]#]+:.* ## ')
+    lists=$($MAKE -s help | wc -l)
+    if [ "$lists" = 0 ] || [ "$has" != "$lists" ]; then
+        echo "FAILED: make help lists $lists of $has targets"
+        return 1
+    fi
+    count 1 0 0
+}
+
 make_again() {
+    helped || count 0 1 0
     killer
     made_whole -c obj/hal/errors.o || count 0 1 0
     made_whole -shared examples/libhalcyon-example.so || count 0 1 0
