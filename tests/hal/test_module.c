@@ -183,7 +183,9 @@ static void launch_shapes(halFunction_t f, void **args)
           halLaunchKernel(f, one, any, args, 101, NULL));
     FAILS(halErrorInvalidValue, "30720",
           halFuncSetAttribute(f, halFuncAttributeMaxDynamicSharedMemorySize,
-                              40000));
+                              30721));
+    OK(halFuncSetAttribute(f, halFuncAttributeMaxDynamicSharedMemorySize,
+                           30720));
     FAILS(halErrorInvalidValue, "attribute",
           halFuncSetAttribute(f, (halFuncAttribute)3, 1));
 }

@@ -95,6 +95,23 @@ static void limits_take_abilities(void **state)
     }
 }
 
+/* What follows from a limit, and what a driver does not tell. */
+static void limits_follow(void **state)
+{
+    struct hal_dev_info info = { .prop = { .totalGlobalMem = 1ull << 60,
+                                           .maxAllocBytes = 1ull << 60,
+                                           .dtypes = 1u << halF32,
+                                           .dtypesNative = ~0u } };
+    struct hal_profile p = { .memory = 1 << 30, .grid = { 9, 8, 7 } };
+
+    (void)state;
+    hal__profile_apply(&p, &info);
+    assert_true(info.prop.totalGlobalMem == 1 << 30);
+    assert_true(info.prop.maxAllocBytes == 1 << 30);
+    assert_true(info.prop.dtypesNative == 1u << halF32);
+    assert_true(info.prop.maxGridSize[2] == 7); /* the driver's is 0 */
+}
+
 static void refuses(void **state)
 {
     static const struct {
@@ -250,9 +267,13 @@ static void nvidia(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads),    cmocka_unit_test(limits_take_abilities),
-        cmocka_unit_test(refuses),  cmocka_unit_test(bounds),
-        cmocka_unit_test(built_in), cmocka_unit_test(nvidia),
+        cmocka_unit_test(reads),
+        cmocka_unit_test(limits_take_abilities),
+        cmocka_unit_test(limits_follow),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(built_in),
+        cmocka_unit_test(nvidia),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
