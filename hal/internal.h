@@ -303,7 +303,6 @@ struct hal_pool {
     pthread_mutex_t lock;
     struct hal_link blocks; /* oldest first */
     uint64_t bytes;         /* in blocks */
-    uint64_t n_reused, n_made;
 };
 
 /* Page-locked chunks through which copies between devices go. */

@@ -72,10 +72,8 @@ static struct hal_block *block_take(struct hal_device *d, uint64_t capacity,
             d->ops->event_query(d->dev, b->event) == halSuccess)
             best = b;
     }
-    if (best) {
+    if (best)
         unlink_locked(pool, best);
-        pool->n_reused++;
-    }
     pthread_mutex_unlock(&pool->lock);
     return best;
 }
