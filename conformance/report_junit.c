@@ -135,8 +135,9 @@ static void put_suite(FILE *to, const struct conf_run *run,
     put(to, t->device.driver);
     fprintf(to,
             "\"/>\n      <property name=\"seed\" value=\"%llu\"/>\n"
+            "      <property name=\"left_out\" value=\"%zu\"/>\n"
             "    </properties>\n",
-            (unsigned long long)run->set->seed);
+            (unsigned long long)run->set->seed, t->n_left_out);
     for (size_t i = 0; i < run->n_cases; i++)
         if (!t->results[i].left_out)
             put_case(to, run, t, i);

@@ -73,6 +73,9 @@ static void put_device(FILE *to, const struct conf_run *run, int which)
 
     fprintf(to, "# Subtest: %s\n    1..%zu\n", t->device.name,
             run->n_cases - t->n_left_out);
+    if (t->n_left_out)
+        fprintf(to, "    # left out: %zu of %zu cases, for want of time\n",
+                t->n_left_out, run->n_cases);
     for (size_t i = 0; i < run->n_cases; i++) {
         if (t->results[i].left_out)
             continue;

@@ -557,23 +557,40 @@ static void other_shards_are_refused(void **state)
 
 /* ---- a budget ------------------------------------------------------------ */
 
+static void expect_in(const char *path, const char *part)
+{
+    char *text = read_text(path);
+
+    assert_non_null(text);
+    if (!strstr(text, part))
+        fail_msg("%s lacks %s", path, part);
+    free(text);
+}
+
 static void a_budget_says_what_it_left_out(void **state)
 {
     struct conf_results r;
-    char error[CONF_RESULTS_ERROR] = "";
+    char error[CONF_RESULTS_ERROR] = "", tap[80], xml[80];
     cJSON *json;
     size_t n;
 
     (void)state;
     /* Of all kernels there is time for the mandatory ones alone. */
     must(CONFORM("--device", "cpu:0", "--case", "kernel.[a-f]*", "--case",
-                 "api.fill.*", "--budget", "0.001s", "--json",
-                 in_dir("budget.json")),
+                 "api.fill.*", "--budget", "0.001s", "--tap",
+                 in_dir("budget.tap"), "--junit", in_dir("budget.xml"),
+                 "--json", in_dir("budget.json")),
          CONF_EXIT_OK, "left out: cpu:0: ");
     good(in_dir("budget.json"), &n);
     assert_int_equal(conf_results_read(&r, in_dir("budget.json"), error), 0);
     assert_true(r.n_left_out > 0);
     assert_int_equal(r.n + r.n_left_out, r.plan_cases);
+    snprintf(tap, sizeof tap, "\n    # left out: %zu of %zu cases",
+             r.n_left_out, r.plan_cases);
+    expect_in(in_dir("budget.tap"), tap);
+    snprintf(xml, sizeof xml, "<property name=\"left_out\" value=\"%zu\"/>",
+             r.n_left_out);
+    expect_in(in_dir("budget.xml"), xml);
     assert_non_null(conf_results_find(&r, "cpu:0", "api.fill.low_byte"));
     /* One of each kernel and format. */
     for (size_t i = 0; i < r.n_left_out; i++) {
