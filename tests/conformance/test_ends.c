@@ -21,19 +21,23 @@ static void passes(struct conf *c)
     CONF_TRUE(c, 1);
 }
 
-/* Tells that it runs, and does not end. */
+static int there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* Tells that it runs, and does not end before it may. */
 static void waits(struct conf *c)
 {
-    const char *path = getenv("TEST_RUNS");
+    const char *path = getenv("TEST_RUNS"), *may_end = getenv("TEST_MAY_END");
 
-    if (getenv("TEST_ENDS")) {
-        CONF_TRUE(c, 1);
-        return;
+    if (!getenv("TEST_ENDS")) {
+        if (path)
+            close(open(path, O_WRONLY | O_CREAT, 0666));
+        while (!may_end || !there(may_end))
+            usleep(1000);
     }
-    if (path)
-        close(open(path, O_WRONLY | O_CREAT, 0666));
-    while (1)
-        pause();
+    CONF_TRUE(c, 1);
 }
 
 static const struct conf_case cases[] = {
@@ -51,11 +55,6 @@ static void family(struct conf_list *list, const struct conf_options *options)
 }
 
 /* ---- helpers ------------------------------------------------------------- */
-
-static int there(const char *path)
-{
-    return access(path, F_OK) == 0;
-}
 
 static void wait_for(const char *path)
 {
@@ -159,6 +158,40 @@ static void signals(void **state)
         no_temporary_files();
         unsetenv("TEST_RUNS");
     }
+}
+
+/* nohup: a hangup is nothing to it. */
+static void nohup(void **state)
+{
+    const char *args[] = { "conform", "--device", "cpu:0",  "--case", "end.*",
+                           "--jobs",  "1",        "--json", NULL,     NULL };
+    char json[160], runs[160], may_end[160];
+    struct outcome o;
+    cJSON *report;
+    int fd;
+    pid_t pid;
+
+    (void)state;
+    snprintf(json, sizeof json, "%s/nohup.json", run_dir);
+    snprintf(runs, sizeof runs, "%s/nohup.runs", run_dir);
+    snprintf(may_end, sizeof may_end, "%s/nohup.may_end", run_dir);
+    args[8] = json;
+    setenv("TEST_RUNS", runs, 1);
+    setenv("TEST_MAY_END", may_end, 1);
+    signal(SIGHUP, SIG_IGN);
+    pid = run_start(args, &fd);
+    signal(SIGHUP, SIG_DFL);
+    wait_for(runs);
+    kill(pid, SIGHUP);
+    usleep(100000); /* one that hears it has then begun to end */
+    write_text(may_end, "");
+    o = run_end(pid, fd);
+    must(o, CONF_EXIT_OK, "conformant: 4 cases");
+    report = read_json(json);
+    assert_string_equal(verdict_in(report, "end.waits"), "pass");
+    cJSON_Delete(report);
+    unsetenv("TEST_RUNS");
+    unsetenv("TEST_MAY_END");
 }
 
 /* A report that nobody reads holds the orderly end up; the second SIGINT does
@@ -427,6 +460,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signals),
+        cmocka_unit_test(nohup),
         cmocka_unit_test(second_sigint),
         cmocka_unit_test(nothing_outlives),
         cmocka_unit_test(signal_while_looking),
