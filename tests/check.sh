@@ -355,9 +355,13 @@ step_drivers() {
     POCL_DEVICES=basic HALCYON_OPENCL_PLATFORMS=Portable \
         conform "$B/halcyon" --device opencl:0 --case 'api.stream.*' \
         --case 'api.launch.*'
-    RUSTICL_ENABLE=llvmpipe HALCYON_OPENCL_PLATFORMS=rusticl \
-        conform "$B/halcyon" --device opencl:0 --level core --level memory \
+    export RUSTICL_ENABLE=llvmpipe HALCYON_OPENCL_PLATFORMS=rusticl
+    conform "$B/halcyon" --device opencl:0 --level core --level memory \
         --level kernels-f32
+    # What changes nothing on the CPU's and PoCL's groups of one thread.
+    planted --device opencl:0 --mutant 'kernel.*_barrier'
+    planted --device opencl:0 --mutant 'kernel.grouped_gemv*'
+    unset RUSTICL_ENABLE HALCYON_OPENCL_PLATFORMS
     if [ -f "$swiftshader" ]; then
         VK_DRIVER_FILES=$swiftshader VK_ICD_FILENAMES=$swiftshader \
             conform "$B/halcyon" --device vulkan:0 --level core \
