@@ -398,9 +398,14 @@ static void release(struct conf_run *run)
  * code made; it must not shrink because a folder is not there. */
 static int check_golden(const struct conf_settings *set)
 {
-    if (set->golden.n || set->levels.n || set->globs.n || set->list ||
-        set->self_test)
+    if (set->golden.n || set->levels.n || set->globs.n || set->self_test)
         return 0;
+    if (set->list) {
+        fputs("note: without the reference vectors (conformance/golden), which "
+              "are not beside this program; --golden DIR names a pack\n",
+              stderr);
+        return 0;
+    }
     return cannot("the reference vectors (conformance/golden) are not beside "
                   "this program: name a pack with --golden DIR, or choose "
                   "levels with --level");

@@ -57,6 +57,19 @@ static void what_is_not_there_is_status_3(void **state)
 }
 
 /* Each way to lose words, for each command. */
+/* A copy of the program alone runs no default that lacks the vectors. */
+static void without_vectors_it_says_so(void **state)
+{
+    (void)state;
+    expect("cp $H $D/alone && $D/alone conform --device cpu:0", 3,
+           "are not beside this program: name a pack");
+    expect("$D/alone conform --list 2>&1 >/dev/null", 0,
+           "note: without the reference vectors");
+    expect("$D/alone conform --list --level core 2>&1 >/dev/null; rm $D/alone",
+           0, "");
+    assert_string_equal(output, "");
+}
+
 static void lost_words_are_status_3(void **state)
 {
     static const char *const lines[] = {
@@ -199,6 +212,7 @@ int main(void)
         cmocka_unit_test(commands_say_what_they_are),
         cmocka_unit_test(wrong_usage_is_status_2),
         cmocka_unit_test(what_is_not_there_is_status_3),
+        cmocka_unit_test(without_vectors_it_says_so),
         cmocka_unit_test(lost_words_are_status_3),
         cmocka_unit_test(closed_descriptors_are_filled),
         cmocka_unit_test(info_is_json),
