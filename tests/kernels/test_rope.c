@@ -50,22 +50,23 @@ static void yarn(void **state)
     NEAR(scale, 1 / sqrt(192), 1e-7);
 }
 
+static const struct halopRopeConfig llama = {
+    .scaling = halopRopeLlama3,
+    .dim = 128,
+    .theta = 5e5,
+    .factor = 8,
+    .original_max_position = 8192,
+    .low_freq_factor = 1,
+    .high_freq_factor = 4,
+};
+
 static void llama3(void **state)
 {
-    const struct halopRopeConfig c = {
-        .scaling = halopRopeLlama3,
-        .dim = 128,
-        .theta = 5e5,
-        .factor = 8,
-        .original_max_position = 8192,
-        .low_freq_factor = 1,
-        .high_freq_factor = 4,
-    };
     double f[64], factor, plain, wave, t;
     int kept = 0, divided = 0, mixed = 0;
 
     (void)state;
-    OK(halopRopeFrequencies(&c, f, &factor));
+    OK(halopRopeFrequencies(&llama, f, &factor));
     NEAR(factor, 1, 0);
     for (int i = 0; i < 64; i++) {
         plain = pow(5e5, -i / 64.0);
@@ -98,15 +99,6 @@ static void same_frequencies(const struct halopRopeConfig *a,
 
 static void defaults(void **state)
 {
-    const struct halopRopeConfig llama = {
-        .scaling = halopRopeLlama3,
-        .dim = 128,
-        .theta = 5e5,
-        .factor = 8,
-        .original_max_position = 8192,
-        .low_freq_factor = 1,
-        .high_freq_factor = 4,
-    };
     struct halopRopeConfig yarn_0 = deepseek, yarn_1 = deepseek,
                            llama_0 = llama;
 
