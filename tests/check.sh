@@ -59,7 +59,7 @@ steps='build tree unit install conform selftest drivers standins variants cuda i
     asan tsan valgrind validation oclgrind fuzz'
 
 # Programs that run longest, to be begun first: the last one to end is alone.
-slow='test_cuda_text|test_ptxas|test_gcc_equal|test_runner|test_resume|test_report|test_compile|test_package|test_ends|test_vulkan_validation|test_vulkan_memory|test_ops|test_fault'
+slow='test_cuda_text|test_ptxas|test_gcc_equal|test_selftest|test_reports|test_gpu_check|test_expect|test_runner|test_resume|test_report|test_compile|test_package|test_ends|test_vulkan_validation|test_vulkan_memory|test_ops|test_fault'
 
 # Programs that hold a driver's clock against the host's.
 alone='test_opencl_(real|order)'
