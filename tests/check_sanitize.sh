@@ -77,7 +77,7 @@ step_asan() {
 step_tsan() {
     # One thread each (most of the compiler's), or many short-lived processes;
     # they run under the other sanitizers.
-    local without='compiler/test_(cpu_vectors|gcc_equal|halbin|halcc|pp_limits|preprocess|ptx|reflect|rules|spirv|tools)|test_(commands|golden_list)|test_(cuda_text|cuda_nvrtc|emu|emu_mma|ptxas|gpu_check)|conformance/test_(ends|expect|package|report|reports|resume|selftest)'
+    local without='compiler/test_(cpu_vectors|gcc_equal|halbin|halcc|pp_limits|preprocess|ptx|reflect|rules|spirv|tools)|test_(bench|commands|golden_list)|test_(cuda_text|cuda_nvrtc|emu|emu_mma|ptxas|gpu_check)|conformance/test_(ends|expect|package|report|reports|resume|selftest)'
     export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1
     sanitized tsan thread STOCK_HALBIN="$B/stock.halbin" all tests || return 1
     unit "$B/tsan"
@@ -118,7 +118,7 @@ fuzz_one() { # TARGET LOG
     # Undefined behaviour that is only printed would pass.
     out=$(cd "$LOGS" && ASAN_OPTIONS=allocator_may_return_null=1 \
         UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-        timeout 120 "$target" -max_total_time=6 -timeout=60 \
+        timeout 120 "$target" -max_total_time=4 -timeout=60 \
         -rss_limit_mb=4096 -print_final_stats=1 "corpus/$name" "$seeds" 2>&1)
     if [ $? = 0 ] && echo "$out" | grep 'number_of_executed_units: [1-9]'; then
         echo "@ 1 0 0"
