@@ -70,13 +70,19 @@ static void infinity_only_where_wanted(void **state)
     assert_true(one(INFINITY, 3.5e38, exact));
     assert_false(one(-INFINITY, 3.5e38, exact));
     assert_false(one(INFINITY, 3.4e38, exact));
+    /* Nor what the bound lets round to it. */
+    assert_true(one(INFINITY, 3.4e38, (struct conf_bound){ .rel = 0.01 }));
+    assert_false(one(INFINITY, 3.4e38, (struct conf_bound){ .rel = 1e-6 }));
+    assert_true(isinf(d.rel_l2));
 }
 
 static void overflow_of_each_format(void **state)
 {
     const double f16_over = 65520, f16_under = 65519, bf16_over = 0x1.ffp127,
-                 bf16_under = 0x1.fefp127;
+                 bf16_under = 0x1.fefp127, e5m2_over = 61440,
+                 e5m2_under = 61439;
     const uint16_t f16_inf = 0x7C00, bf16_inf = 0x7F80;
+    const uint8_t e5m2_inf = 0x7C;
 
     (void)state;
     assert_true(conf_compare_with(&d, "y", halF16, &f16_inf, &f16_over, NULL, 1,
@@ -86,6 +92,10 @@ static void overflow_of_each_format(void **state)
     assert_true(conf_compare_with(&d, "y", halBF16, &bf16_inf, &bf16_over, NULL,
                                   1, 1, &exact, NULL));
     assert_false(conf_compare_with(&d, "y", halBF16, &bf16_inf, &bf16_under,
+                                   NULL, 1, 1, &exact, NULL));
+    assert_true(conf_compare_with(&d, "y", halE5M2, &e5m2_inf, &e5m2_over, NULL,
+                                  1, 1, &exact, NULL));
+    assert_false(conf_compare_with(&d, "y", halE5M2, &e5m2_inf, &e5m2_under,
                                    NULL, 1, 1, &exact, NULL));
 }
 
@@ -132,6 +142,21 @@ static void aggregate_is_a_part_of_its_own(void **state)
     assert_false(same(got, want, 10, 100, b));
     assert_non_null(strstr(d.text, "aggregate rel_l2 0.0009"));
     assert_non_null(strstr(d.text, ": outside"));
+    /* The line is where the bound is. */
+    b.rel_l2 = 0.00091;
+    assert_true(same(got, want, 10, 100, b));
+    b.rel_l2 = 0.00089;
+    assert_false(same(got, want, 10, 100, b));
+    /* The floor of a hundred elements is ten times one's: 1 here, and 1 of the
+     * norm. */
+    b = (struct conf_bound){ .abs = 0.1, .rel = 1e-2, .rel_l2 = 1e-3 };
+    memset(got, 0, sizeof got);
+    memset(want, 0, sizeof want);
+    want[0] = 1000;
+    got[0] = 1001.9f;
+    assert_true(same(got, want, 1, 100, b));
+    got[0] = 1002.1f;
+    assert_false(same(got, want, 1, 100, b));
 }
 
 static void zeros_are_relative_to_nothing(void **state)
@@ -191,6 +216,11 @@ static void poison_is_recognised(void **state)
     got[8] = 0x7FC0; /* three may be chance */
     assert_true(conf_compare_with(&d, "y", halBF16, got, want, NULL, 1, 16,
                                   &exact, (uint8_t *)poison));
+    /* So may four that are not beside each other. */
+    memcpy(got + 2, poison + 2, 2);
+    assert_true(conf_compare_with(&d, "y", halBF16, got, want, NULL, 1, 16,
+                                  &exact, (uint8_t *)poison));
+    got[2] = 0x7FC0;
     /* One that is wrong as well is named at once. */
     want[9] = 1;
     assert_false(conf_compare_with(&d, "y", halBF16, got, want, NULL, 1, 16,
