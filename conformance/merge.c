@@ -40,7 +40,7 @@ static void usage(FILE *to)
         "\n"
         "  --json FILE  where it goes (default: stdout)\n"
         "\n"
-        "Exit status: that of the joint run, or 3 if it cannot be made.\n",
+        "Exit status: that of the joint run, 2 usage, 3 it cannot be made.\n",
         to);
 }
 

@@ -115,8 +115,8 @@ static void usage(FILE *to)
           "Shows what changed from A to B, packages or JSON reports.  Worse:\n"
           "no longer ok, or no longer a pass; gone: not in B at all.\n"
           "\n"
-          "Exit status: 0 nothing is worse or gone, 1 something is, 3 one of\n"
-          "them cannot be read.\n",
+          "Exit status: 0 nothing is worse or gone, 1 something is, 2 usage,\n"
+          "3 one of them cannot be read.\n",
           to);
 }
 

@@ -355,7 +355,8 @@ static void usage(FILE *to)
           "\n"
           "  --seal SHA256  the hash of its manifest, from a place you trust\n"
           "\n"
-          "Exit status: 0 it is good (whatever its result), 1 it is not.\n",
+          "Exit status: 0 it is good (whatever its result), 1 it is not,\n"
+          "2 usage.\n",
           to);
 }
 

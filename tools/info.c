@@ -455,11 +455,22 @@ static int print_json(int count)
 int cmd_info(int argc, char **argv)
 {
     int json = argc == 2 && !strcmp(argv[1], "--json");
-    int help = argc == 2 && !strcmp(argv[1], "--help");
+    int help =
+        argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
     int count = 0, st = 0;
 
     if (help || (argc > 1 && !json)) {
-        fputs("usage: halcyon info [--json]\n", help ? stdout : stderr);
+        fputs("usage: halcyon info [--json]\n"
+              "\n"
+              "Lists the devices found with their drivers and limits, what\n"
+              "--device can name, what is missing with the package that\n"
+              "brings it, and the settings in force.\n"
+              "\n"
+              "  --json  the same for programs, schema halcyon.info/1\n"
+              "\n"
+              "Exit status: 0 all shown, 2 usage, 3 a device or\n"
+              "HALCYON_DEVICES is not usable.\n",
+              help ? stdout : stderr);
         return help ? 0 : 2;
     }
     if (halGetDeviceCount(&count) != halSuccess) {

@@ -22,6 +22,12 @@ static void commands_say_what_they_are(void **state)
     expect("$H -h", 0, "  info ");
     expect("$H help conform", 0, "usage: halcyon conform");
     expect("$H help info", 0, "usage: halcyon info");
+    expect("$H info --help", 0, "Exit status: 0 ");
+    expect("$H info -h", 0, "--json");
+    expect("$H merge --help", 0, "2 usage");
+    expect("$H verify --help", 0, "2 usage");
+    expect("$H compare --help", 0, "2 usage");
+    expect("$H bench --help", 0, "Exit status: 0 ");
     expect("$H help bench", 0, "usage: halcyon bench");
     expect("$H conform --help", 0, "3 planned work\ncould not run.");
     expect("$C --help", 0, "usage: halcc");
