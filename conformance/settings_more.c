@@ -183,20 +183,40 @@ static int check_environment(void)
     return 0;
 }
 
+/* What chooses cases, and what is of runs, means nothing to a self-test. */
+static int check_self_test(const struct conf_settings *s)
+{
+    const char *chooses = s->levels.n  ? "--level"
+                          : s->globs.n ? "--case"
+                          : s->list    ? "--list"
+                                       : NULL;
+    const char *of_runs = s->resume          ? "--resume"
+                          : s->shards        ? "--shard"
+                          : s->budget_ms > 0 ? "--budget"
+                          : s->expect.n      ? "--expect"
+                          : s->rerun         ? "--rerun"
+                                             : NULL;
+
+    if (chooses)
+        fprintf(stderr,
+                "halcyon conform: --self-test with %s: it has its own cases; "
+                "--mutant chooses\n",
+                chooses);
+    else if (of_runs)
+        fprintf(stderr,
+                "halcyon conform: --self-test with %s: that is of runs\n",
+                of_runs);
+    return chooses || of_runs ? -1 : 0;
+}
+
 int conf_settings_check(struct conf_settings *s)
 {
     if (!s->worker && !s->probe && check_environment())
         return -1;
     if (check_outputs(s))
         return -1;
-    if (s->self_test && (s->levels.n || s->globs.n || s->list))
-        return conf_settings_complain("--self-test", "",
-                                      "it has its own cases; --mutant chooses");
-    if (s->self_test &&
-        (s->resume || s->shards || s->budget_ms > 0 || s->expect.n || s->rerun))
-        return conf_settings_complain(
-            "--self-test", "",
-            "--resume, --shard, --budget, --expect, --rerun are of runs");
+    if (s->self_test && check_self_test(s))
+        return -1;
     if (s->package && (s->self_test || s->list))
         return conf_settings_complain("--package", s->package,
                                       "it holds the verdicts of a run");

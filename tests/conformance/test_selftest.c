@@ -315,7 +315,11 @@ static void usage(void **state)
 {
     (void)state;
     must(CONFORM("--self-test", "--case", "api.*"), CONF_EXIT_USAGE,
-         "it has its own cases");
+         "--self-test with --case: it has its own cases");
+    must(CONFORM("--self-test", "--list"), CONF_EXIT_USAGE,
+         "--self-test with --list: it has its own cases");
+    must(CONFORM("--self-test", "--rerun", "1"), CONF_EXIT_USAGE,
+         "--self-test with --rerun: that is of runs");
     must(CONFORM("--mutant", "backend.none"), CONF_EXIT_USAGE,
          "no such mutant");
 }
