@@ -176,6 +176,7 @@ static void the_page_works(void **state)
     dom = opened("");
     assert_non_null(strstr(dom, "data-ready=\"1\""));
     assert_non_null(strstr(dom, "data-shown=\"6\""));
+    assert_non_null(strstr(dom, " cases on 1 device, seed 1"));
     /* The matrix: 2 of 3 ok, 1 of 3. */
     assert_non_null(strstr(dom, ">2/3</td>"));
     assert_non_null(strstr(dom, ">1/3</td>"));
