@@ -311,12 +311,21 @@ void conf_report_text(const struct conf_run *run)
         break;
     case CONF_EXIT_NOT:
         fprintf(out,
-                "NOT conformant: %u of %zu case%s not ok, %.1f s, "
+                "NOT conformant: %u of %zu case%s not ok%s, %.1f s, "
                 "seed %llu\n",
                 count(run, 0), run->n_planned,
-                run->n_planned == 1 ? " is" : "s are", seconds, seed);
+                run->n_planned == 1 ? " is" : "s are",
+                run->set->mutant ? " with a fault planted" : "", seconds, seed);
         break;
     default:
+        if (!run->interrupted && !count(run, 0) && count_unproven(run)) {
+            fprintf(out,
+                    "INCOMPLETE: nothing is proven on %u of %d device%s, "
+                    "%.1f s, seed %llu\n",
+                    count_unproven(run), run->n_targets,
+                    run->n_targets == 1 ? "" : "s", seconds, seed);
+            break;
+        }
         fprintf(out,
                 "INCOMPLETE%s: %u of %zu planned case%s did not run, %u "
                 "others are not ok, %.1f s, seed %llu\n",

@@ -12,12 +12,16 @@
 
 /* ---- cases --------------------------------------------------------------- */
 
-/* Passes unless its name is in TEST_BREAK. */
+/* Passes unless its name is in TEST_BREAK or TEST_LACKS. */
 static void maybe(struct conf *c)
 {
     const char *broken = getenv("TEST_BREAK"), *error = getenv("TEST_ERROR");
+    const char *lacking = getenv("TEST_LACKS");
 
-    conf_metric(c, "y.of_bound", error ? atof(error) : 0.1);
+    if (lacking && !strcmp(lacking, conf_param(c)))
+        conf_end(c, CONF_UNSUPPORTED, "no such thing");
+    if (!error || *error)
+        conf_metric(c, "y.of_bound", error ? atof(error) : 0.1);
     conf_check(c, !broken || strcmp(broken, conf_param(c)), "broken");
 }
 
@@ -384,6 +388,31 @@ static void compares(void **state)
     unsetenv("TEST_ERROR");
     must(RUN("compare", in_dir("good"), in_dir("coarse")), CONF_EXIT_OK,
          "inexact cpu:0 pack.a: error at 0.90 of the bound, was 0.10");
+    /* A tenth more is noise, and so is the half of a bound. */
+    setenv("TEST_ERROR", "0.95", 1);
+    pack("as_coarse", "pack.*", CONF_EXIT_OK);
+    setenv("TEST_ERROR", "0.4", 1);
+    pack("fine", "pack.*", CONF_EXIT_OK);
+    unsetenv("TEST_ERROR");
+    must(RUN("compare", in_dir("coarse"), in_dir("as_coarse")), CONF_EXIT_OK,
+         " 0 less exact");
+    must(RUN("compare", in_dir("good"), in_dir("fine")), CONF_EXIT_OK,
+         " 0 less exact");
+    /* Nor is an error where there was none before. */
+    setenv("TEST_ERROR", "", 1);
+    pack("unmeasured", "pack.*", CONF_EXIT_OK);
+    unsetenv("TEST_ERROR");
+    must(RUN("compare", in_dir("unmeasured"), in_dir("coarse")), CONF_EXIT_OK,
+         " 0 less exact");
+    /* Neither an excuse for a pass nor a new case that fails goes unseen. */
+    setenv("TEST_LACKS", "b", 1);
+    pack("excused", "pack.*", CONF_EXIT_OK);
+    unsetenv("TEST_LACKS");
+    must(RUN("compare", in_dir("good"), in_dir("excused")), CONF_EXIT_NOT,
+         "worse   cpu:0 pack.b: unsupported, was pass");
+    pack("first", "pack.a", CONF_EXIT_OK);
+    must(RUN("compare", in_dir("first"), in_dir("bad")), CONF_EXIT_NOT,
+         "worse   cpu:0 pack.b: fail, is new");
     fresh_copy();
     edit("copy/result.json", "\"pass\"", "\"fail\"");
     must(RUN("compare", in_dir("good"), in_dir("copy")), CONF_EXIT_UNRUN,
