@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "conformance/expect.h"
 
@@ -28,6 +29,25 @@ static void crashes(struct conf *c)
 {
     (void)c;
     raise(SIGKILL);
+}
+
+static void errs(struct conf *c)
+{
+    conf_end(c, CONF_ERROR, "cannot tell");
+}
+
+static void hangs(struct conf *c)
+{
+    (void)c;
+    for (;;)
+        pause();
+}
+
+/* What a worker would say whose verdict was changed: none is taken from it. */
+static void contradicts(struct conf *c)
+{
+    CONF_TRUE(c, 1);
+    conf_metric(c, "y.of_bound", 1.5);
 }
 
 static void lacks(struct conf *c)
@@ -56,6 +76,9 @@ static const struct conf_case cases[] = {
     { "known.passes", passes, .levels = "core" },
     { "known.fails", fails, .levels = "core" },
     { "known.crashes", crashes, .levels = "core" },
+    { "known.errs", errs, .levels = "core" },
+    { "known.hangs", hangs, .levels = "core", .limit_s = 1 },
+    { "known.contradicts", contradicts, .levels = "core" },
     { "known.lacks", lacks, .levels = "core" },
     { "known.flaky", flaky, .levels = "core" },
     { 0 },
@@ -134,6 +157,14 @@ static void waivers(void **state)
     runs("known.fails", text, CONF_EXIT_OK, "waived", "waived by J.Doe until ");
     runs("known.fails", text, CONF_EXIT_OK, "waived",
          ": fixed soon; was fail: as ever");
+    /* Whatever was found; what has no verdict was not found. */
+    snprintf(text, sizeof text,
+             "waive known.* cpu:0 by=J.Doe on=%s until=%s x\n", before, later);
+    runs("known.errs", text, CONF_EXIT_OK, "waived", "was error");
+    runs("known.crashes", text, CONF_EXIT_OK, "waived", "was crash");
+    runs("known.hangs", text, CONF_EXIT_OK, "waived", "was timeout");
+    runs("known.contradicts", text, CONF_EXIT_UNRUN, "missing",
+         "evidence says fail");
     snprintf(text, sizeof text,
              "waive known.fails cpu:0 by=J.Doe on=%s until=%s fixed soon\n",
              before, today);
@@ -274,12 +305,15 @@ static void lists_count(void **state)
     assert_int_equal(o.status, 0);
     json = cJSON_Parse(o.out);
     free(o.out);
-    assert_int_equal(cJSON_GetObjectItem(json, "planned")->valueint, 6);
+    assert_int_equal(cJSON_GetObjectItem(json, "planned")->valueint,
+                     (int)(sizeof cases / sizeof *cases) - 1);
     device = cJSON_GetObjectItem(cJSON_GetObjectItem(json, "devices"),
                                  "ascend-910b");
-    assert_int_equal(cJSON_GetObjectItem(device, "planned")->valueint, 6);
+    assert_int_equal(cJSON_GetObjectItem(device, "planned")->valueint,
+                     (int)(sizeof cases / sizeof *cases) - 1);
     device = cJSON_GetObjectItem(device, "levels");
-    assert_int_equal(cJSON_GetObjectItem(device, "core")->valueint, 6);
+    assert_int_equal(cJSON_GetObjectItem(device, "core")->valueint,
+                     (int)(sizeof cases / sizeof *cases) - 1);
     assert_int_equal(cJSON_GetObjectItem(device, "memory")->valueint, 0);
     cJSON_Delete(json);
 }
