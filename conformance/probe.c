@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "conformance/runner.h"
+#include "hal/backend.h"
 
 /* Loading and opening every driver of a machine, on a slow one. */
 #define PROBE_LIMIT_MS 120000.0
@@ -156,6 +157,8 @@ static char *read_answer(struct conf_child *child, double limit_ms, char *tail,
             }
         }
     }
+    while (n_tail > 0 && tail[n_tail - 1] == '\n')
+        n_tail--;
     tail[n_tail] = 0;
     text[n] = 0;
     return text;
@@ -213,9 +216,9 @@ static int take_answer(struct conf_devices *out, const cJSON *answer)
     return 0;
 }
 
-int conf_probe_devices(struct conf_devices *out, enum conf_probe what,
-                       const char *devices, double timeout_scale, char *error,
-                       size_t room)
+/* What a child answers; NULL, and why, if it does not. */
+static cJSON *ask(enum conf_probe what, const char *devices, double limit_ms,
+                  char *error, size_t room)
 {
     const char *const argv[] = { "conform", "--probe",
                                  what == CONF_PROBE_ALL ? "all" : "admitted",
@@ -224,37 +227,75 @@ int conf_probe_devices(struct conf_devices *out, enum conf_probe what,
     char tail[1024] = "", why[128];
     char *text;
     cJSON *answer;
-    int st, late, status;
+    int late, st = conf_spawn(&child, argv, devices);
 
-    memset(out, 0, sizeof *out);
-    st = conf_spawn(&child, argv, devices);
     if (st) {
         snprintf(error, room, "cannot start a process: %s", strerror(st));
-        return -1;
+        return NULL;
     }
-    text = read_answer(&child, PROBE_LIMIT_MS * timeout_scale, tail,
-                       sizeof tail, &late);
-    status = conf_reap(&child, late || conf_signal_caught());
-    conf_status_text(status, why, sizeof why);
+    text = read_answer(&child, limit_ms, tail, sizeof tail, &late);
+    st = conf_reap(&child, late || conf_signal_caught());
+    conf_status_text(st, why, sizeof why);
     answer = text ? cJSON_Parse(text) : NULL;
     free(text);
-    st = -1;
     conf_clean(tail);
-    if (conf_signal_caught()) {
+    if (!conf_signal_caught() && !late && answer)
+        return answer;
+    cJSON_Delete(answer);
+    if (conf_signal_caught())
         snprintf(error, room, "interrupted while looking for devices");
-    } else if (late) {
+    else if (late)
         snprintf(error, room,
-                 "looking for devices took too long (--timeout "
-                 "scales the limit); %s",
-                 tail);
-    } else if (!answer) {
-        snprintf(error, room, "looking for devices %s; %s", why, tail);
-    } else {
+                 "looking for devices took too long (--timeout scales the "
+                 "limit)%s%s",
+                 tail[0] ? "; " : "", tail);
+    else
+        snprintf(error, room, "looking for devices %s%s%s", why,
+                 tail[0] ? "; " : "", tail);
+    return NULL;
+}
+
+/* Adds whose drivers do not let a child answer, and how to do without them. */
+static void blame(double limit_ms, char *error, size_t room)
+{
+    char bad[128] = "", rest[128] = "", ignored[256];
+    size_t n = strlen(error);
+
+    for (size_t i = 0; hal_builtin_backends[i] && !conf_signal_caught(); i++) {
+        const char *name = hal_builtin_backends[i]->name;
+        cJSON *answer =
+            ask(CONF_PROBE_ADMITTED, name, limit_ms, ignored, sizeof ignored);
+        char *list = answer ? rest : bad;
+        size_t used = strlen(list);
+
+        snprintf(list + used, sizeof rest - used, "%s%s", used ? "," : "",
+                 name);
+        cJSON_Delete(answer);
+    }
+    if (bad[0] && rest[0] && !conf_signal_caught())
+        snprintf(error + n, room - n,
+                 "; it is the drivers of %s: HALCYON_DEVICES=%s leaves them "
+                 "out",
+                 bad, rest);
+}
+
+int conf_probe_devices(struct conf_devices *out, enum conf_probe what,
+                       const char *devices, double timeout_scale, char *error,
+                       size_t room)
+{
+    double limit_ms = PROBE_LIMIT_MS * timeout_scale;
+    cJSON *answer = ask(what, devices, limit_ms, error, room);
+    int st = -1;
+
+    memset(out, 0, sizeof *out);
+    if (answer) {
         copy_text(error, room, answer, "error");
         if (!error[0])
             st = take_answer(out, answer);
         if (st && !error[0])
             snprintf(error, room, "out of memory");
+    } else if (!devices && !conf_signal_caught()) {
+        blame(limit_ms, error, room);
     }
     cJSON_Delete(answer);
     if (st)

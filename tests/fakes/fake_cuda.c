@@ -137,6 +137,8 @@ unsigned cuInit(unsigned flags)
 {
     if (flags)
         bad("cuInit with flags %u", flags);
+    if (getenv("FAKE_CUDA_CRASHES"))
+        abort();
     is_initialised = !fake.init_code;
     return (unsigned)fake.init_code;
 }

@@ -62,7 +62,17 @@ static void what_is_not_there_is_status_3(void **state)
     expect("HALCYON_DEVICES=nope:0 $H info --json 2>$D/err", 3, "\"devices\"");
 }
 
-/* Each way to lose words, for each command. */
+/* It is named, and the way around it. */
+static void a_driver_that_crashes(void **state)
+{
+    (void)state;
+    expect("env -u HALCYON_DEVICES FAKE_CUDA_CRASHES=1 "
+           "HALCYON_CUDA_LIB=$(dirname $H)/tests/fakes/fake_cuda.so "
+           "$H conform --device cpu:0 --case api.device.count",
+           3, "it is the drivers of cuda: HALCYON_DEVICES=cpu,");
+    assert_non_null(strstr(output, "leaves them out"));
+}
+
 /* A copy of the program alone runs no default that lacks the vectors. */
 static void without_vectors_it_says_so(void **state)
 {
@@ -76,6 +86,7 @@ static void without_vectors_it_says_so(void **state)
     assert_string_equal(output, "");
 }
 
+/* Each way to lose words, for each command. */
 static void lost_words_are_status_3(void **state)
 {
     static const char *const lines[] = {
@@ -218,6 +229,7 @@ int main(void)
         cmocka_unit_test(commands_say_what_they_are),
         cmocka_unit_test(wrong_usage_is_status_2),
         cmocka_unit_test(what_is_not_there_is_status_3),
+        cmocka_unit_test(a_driver_that_crashes),
         cmocka_unit_test(without_vectors_it_says_so),
         cmocka_unit_test(lost_words_are_status_3),
         cmocka_unit_test(closed_descriptors_are_filled),
