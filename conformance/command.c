@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "conformance/mutant.h"
 #include "conformance/origin.h"
 #include "conformance/results.h"
 
@@ -125,6 +126,17 @@ static int print_list(const struct conf_run *run, struct conf_outfile *json)
         free(text);
     }
     return st || fflush(stdout) ? CONF_EXIT_UNRUN : CONF_EXIT_OK;
+}
+
+static int print_mutants(const char *glob)
+{
+    for (size_t i = 0; i < conf_mutant_count(); i++) {
+        const struct conf_mutant *m = conf_mutant_at(i);
+
+        if (!glob || conf_name_matches(glob, m->name))
+            printf("%-40s %s\n", m->name, m->what);
+    }
+    return fflush(stdout) ? CONF_EXIT_UNRUN : CONF_EXIT_OK;
 }
 
 /* ---- the devices ----------------------------------------------------- */
@@ -436,7 +448,8 @@ static int conform(const struct conf_settings *set)
         goto out;
     }
     if (set->list) {
-        st = print_list(&run, &outputs.of[CONF_OUT_JSON]);
+        st = set->self_test ? print_mutants(set->mutant_glob)
+                            : print_list(&run, &outputs.of[CONF_OUT_JSON]);
         goto out;
     }
     st = read_history(&run);

@@ -13,7 +13,7 @@ static const struct golden_value *need_slot(struct golden_run *r, int slot)
     const struct golden_value *v = golden_slot(r, slot);
 
     if (!v)
-        golden_cannot(r, "the node has no input %d", slot);
+        golden_cannot(r, "attrs.input_slots names no input %d", slot);
     return v;
 }
 

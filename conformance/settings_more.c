@@ -188,7 +188,6 @@ static int check_self_test(const struct conf_settings *s)
 {
     const char *chooses = s->levels.n  ? "--level"
                           : s->globs.n ? "--case"
-                          : s->list    ? "--list"
                                        : NULL;
     const char *of_runs = s->resume          ? "--resume"
                           : s->shards        ? "--shard"
@@ -217,6 +216,9 @@ int conf_settings_check(struct conf_settings *s)
         return -1;
     if (s->self_test && check_self_test(s))
         return -1;
+    if (s->self_test && s->list && s->json)
+        return conf_settings_complain("--json", s->json,
+                                      "the list of faults is text");
     if (s->package && (s->self_test || s->list))
         return conf_settings_complain("--package", s->package,
                                       "it holds the verdicts of a run");
@@ -228,7 +230,7 @@ int conf_settings_check(struct conf_settings *s)
         if (!s->mutant)
             return conf_settings_complain(
                 "--mutant", s->mutant_glob,
-                "no such mutant; --self-test --verbose shows them");
+                "no such mutant; --self-test --list shows them");
     }
     return 0;
 }

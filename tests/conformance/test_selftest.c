@@ -316,8 +316,12 @@ static void usage(void **state)
     (void)state;
     must(CONFORM("--self-test", "--case", "api.*"), CONF_EXIT_USAGE,
          "--self-test with --case: it has its own cases");
-    must(CONFORM("--self-test", "--list"), CONF_EXIT_USAGE,
-         "--self-test with --list: it has its own cases");
+    must(CONFORM("--self-test", "--list", "--mutant", "backend.fill_*"),
+         CONF_EXIT_OK, "backend.fill_lost  ");
+    must(CONFORM("--self-test", "--list", "--mutant", "nope"), CONF_EXIT_UNRUN,
+         "nope");
+    must(CONFORM("--self-test", "--list", "--json", "-"), CONF_EXIT_USAGE,
+         "the list of faults is text");
     must(CONFORM("--self-test", "--rerun", "1"), CONF_EXIT_USAGE,
          "--self-test with --rerun: that is of runs");
     must(CONFORM("--mutant", "backend.none"), CONF_EXIT_USAGE,
