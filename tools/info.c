@@ -7,11 +7,14 @@
  */
 #include <cjson/cJSON.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <glob.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "hal/hal.h"
@@ -452,6 +455,40 @@ static int print_json(int count)
     return 0;
 }
 
+/* Loads drivers in a child, so that one that crashes leaves a word: 0 in the
+ * child, or if there can be none; in the parent 1 and the status. */
+static int is_parent(int *out_status)
+{
+    pid_t child;
+    int status;
+
+    fflush(NULL);
+    child = fork();
+    if (child <= 0)
+        return 0;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return 0;
+    *out_status = WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+    if (!WIFSIGNALED(status))
+        return 1;
+    switch (WTERMSIG(status)) {
+    case SIGPIPE:
+    case SIGHUP:
+    case SIGINT:
+    case SIGTERM: /* no driver's doing */
+        raise(WTERMSIG(status));
+        break;
+    default:
+        fprintf(stderr,
+                "halcyon info: a driver ended it (%s): HALCYON_DEVICES=cpu "
+                "loads none;\nadd opencl, vulkan, cuda one by one to see "
+                "whose it is\n",
+                strsignal(WTERMSIG(status)));
+    }
+    return 1;
+}
+
 int cmd_info(int argc, char **argv)
 {
     int json = argc == 2 && !strcmp(argv[1], "--json");
@@ -473,6 +510,8 @@ int cmd_info(int argc, char **argv)
               help ? stdout : stderr);
         return help ? 0 : 2;
     }
+    if (is_parent(&st))
+        return st;
     if (halGetDeviceCount(&count) != halSuccess) {
         fprintf(stderr, "halcyon info: %s\n", halGetErrorDetail());
         st = 3;

@@ -71,6 +71,9 @@ static void a_driver_that_crashes(void **state)
            "$H conform --device cpu:0 --case api.device.count",
            3, "it is the drivers of cuda: HALCYON_DEVICES=cpu,");
     assert_non_null(strstr(output, "leaves them out"));
+    expect("env -u HALCYON_DEVICES FAKE_CUDA_CRASHES=1 "
+           "HALCYON_CUDA_LIB=$(dirname $H)/tests/fakes/fake_cuda.so $H info",
+           3, "a driver ended it (Aborted): HALCYON_DEVICES=cpu loads none");
 }
 
 /* A copy of the program alone runs no default that lacks the vectors. */
