@@ -156,6 +156,52 @@ static void run_extremes(struct conf *c)
     kx_expect(c, "y", &y, want, NULL, ROWS, N, &bound);
 }
 
+/* The same through a sum, which may also cancel, overflow and be NaN. */
+static void run_add_extremes(struct conf *c)
+{
+    enum { ROWS = 9, N = 40 };
+    const struct param *p = conf_param(c);
+    double largest = p->dtype == halF16 ? 65504 : 3e38;
+    double tiny = p->dtype == halF16 ? 0x1p-24 : 1e-20;
+    double *val = kx_doubles(c, ROWS * N), *res = kx_doubles(c, ROWS * N);
+    double *want = kx_doubles(c, ROWS * N), *sums = kx_doubles(c, ROWS * N);
+    struct conf_bound bound = kx_bound(p->dtype, terms(N));
+    struct kx_tensor x, r, w, sum, y;
+
+    for (int i = 0; i < ROWS * N; i++) {
+        val[i] = conf_normal(c);
+        res[i] = -0.0; /* adds nothing, not even to a zero's sign */
+    }
+    for (int i = 0; i < N; i++) {
+        double sign = i % 2 ? -1 : 1;
+
+        val[0 * N + i] = 0;
+        val[1 * N + i] = sign * largest;
+        val[2 * N + i] = sign * tiny * (1 + i % 5);
+        val[3 * N + i] = -0.0;
+        res[4 * N + i] = i == 11 ? 1 : -val[4 * N + i]; /* all but one cancel */
+        val[5 * N + i] = sign * largest;
+        res[5 * N + i] = -sign * largest / 2;
+    }
+    val[6 * N + 7] = NAN;
+    val[7 * N + N - 1] = res[7 * N + N - 1] = largest;
+    val[8 * N] = INFINITY;
+    res[8 * N] = -INFINITY;
+    x = kx_input(c, p->dtype, val, ROWS * N, 0);
+    r = kx_input(c, p->dtype, res, ROWS * N, 0);
+    w = kx_normal(c, p->dtype, N, 1, 0);
+    sum = kx_output(c, p->dtype, ROWS * N, 0);
+    y = kx_output(c, p->dtype, ROWS * N, 0);
+    kx_way_begin(c, p->way);
+    kx_way_end(c, p->way,
+               halopAddRmsNorm(p->dtype, y.buf.mem, sum.buf.mem, x.buf.mem,
+                               r.buf.mem, w.buf.mem, ROWS, N, 1e-6f, NULL));
+    oracle_add_rmsnorm(p->dtype, want, sums, x.val, r.val, w.val, ROWS, N,
+                       1e-6f);
+    kx_expect_exact(c, "sum", &sum, sums);
+    kx_expect(c, "y", &y, want, NULL, ROWS, N, &bound);
+}
+
 static void add_shapes(struct conf_list *list, struct param p, int is_first,
                        const struct shape *of, int count)
 {
@@ -175,6 +221,8 @@ static void add_shapes(struct conf_list *list, struct param p, int is_first,
     }
     kx_add(list, p.dtype, "", run_extremes, &p, sizeof p,
            "rmsnorm%s.%s.extremes", tuned, dtype);
+    kx_add(list, p.dtype, "", run_add_extremes, &p, sizeof p,
+           "add_rmsnorm%s.%s.extremes", tuned, dtype);
 }
 
 void kx_cases_rmsnorm(struct conf_list *list)
