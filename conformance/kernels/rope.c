@@ -8,12 +8,18 @@
 
 #include "conformance/kernels/cases.h"
 
+enum {
+    CLAMP = 1, /* positions outside the table */
+    EXTREMES,  /* zeros, infinities, NaN, the largest, the smallest */
+};
+
 struct shape {
     const char *name;
     int64_t tokens, heads, dim, positions;
     int64_t head_gap;  /* elements between heads that stay as they are */
     int64_t token_gap; /* and between tokens */
-    int odd, clamp;    /* positions outside the table */
+    int odd;
+    int kind;
 };
 
 struct param {
@@ -34,17 +40,32 @@ static const struct shape shapes[] = {
     { "llama", 7, 8, 128, 7, 0, 0, 0, 0 },
     { "gaps", 4, 3, 10, 6, 3, 5, 0, 0 },
     { "misaligned", 5, 3, 14, 8, 0, 0, 1, 0 },
-    { "clamp", 8, 2, 12, 4, 0, 0, 0, 1 },
+    { "clamp", 8, 2, 12, 4, 0, 0, 0, CLAMP },
     { "tokens70001", 70001, 1, 2, 70001, 0, 0, 0, 0 },
     { "heads_tokens", 331, 211, 4, 331, 0, 0, 0, 0 },
+    { "extremes", 5, 3, 22, 9, 0, 0, 0, EXTREMES },
 };
+
+/* Every third element is one of them. */
+static struct kx_tensor make_extremes(struct conf *c, halDtype dtype, int64_t n)
+{
+    const double largest = dtype == halF16 ? 32768 : 0x1p126;
+    const double special[] = { NAN,     INFINITY, -INFINITY, largest, -largest,
+                               0x1p-24, 1e-40,    0,         -0.0 };
+    double *val = kx_doubles(c, n);
+
+    for (int64_t i = 0; i < n; i++)
+        val[i] = i % 3 == 0 ? special[(size_t)(i / 3) % KX_COUNT(special)]
+                            : conf_normal(c);
+    return kx_input(c, dtype, val, n, 0);
+}
 
 static void make_positions(struct conf *c, const struct shape *s,
                            int32_t *positions)
 {
     for (int64_t t = 0; t < s->tokens; t++) {
         positions[t] = (int32_t)(conf_random(c) % (uint64_t)s->positions);
-        if (s->clamp && t % 2)
+        if (s->kind == CLAMP && t % 2)
             positions[t] = t % 4 == 1 ? -3 - (int32_t)t : 0x40000000;
     }
 }
@@ -80,7 +101,10 @@ static void run(struct conf *c)
     double *angle = kx_doubles(c, s->positions * half);
     double *sines = kx_doubles(c, s->positions * half);
     double *want = kx_doubles(c, n), *mag = kx_doubles(c, n);
-    struct kx_tensor x0 = kx_normal(c, p->dtype, n, 1, s->odd), x;
+    struct kx_tensor x0 = s->kind == EXTREMES
+                              ? make_extremes(c, p->dtype, n)
+                              : kx_normal(c, p->dtype, n, 1, s->odd);
+    struct kx_tensor x;
     struct kx_tensor cos_t, sin_t;
     struct conf_buf pos;
     struct halopRopeArgs args;
