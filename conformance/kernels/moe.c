@@ -306,20 +306,22 @@ struct combine {
     int64_t tokens, top_k, n;
     enum moe_fill fill;
     int shared, odd;
+    int extremes; /* parts of any size, infinities and NaN */
 };
 
 static const struct combine combines[] = {
-    { "one", 1, 1, 1, MOE_RANDOM, 0, 0 },
-    { "decode", 1, 8, 7168, MOE_RANDOM, 1, 0 },
-    { "primes", 13, 5, 37, MOE_RANDOM, 1, 0 },
-    { "n15", 3, 3, 15, MOE_RANDOM, 0, 0 },
-    { "n16", 3, 3, 16, MOE_RANDOM, 1, 0 },
-    { "n1025", 5, 2, 1025, MOE_RANDOM, 1, 0 },
-    { "dropped", 40, 3, 19, MOE_OUTSIDE, 1, 0 },
-    { "all_dropped", 4, 3, 19, MOE_NOBODY, 0, 0 },
-    { "no_slots", 4, 0, 33, MOE_NOBODY, 1, 0 },
-    { "tokens70001", 70001, 2, 3, MOE_RANDOM, 0, 0 },
-    { "misaligned", 9, 4, 29, MOE_RANDOM, 1, 1 },
+    { "one", 1, 1, 1, MOE_RANDOM, 0, 0, 0 },
+    { "decode", 1, 8, 7168, MOE_RANDOM, 1, 0, 0 },
+    { "primes", 13, 5, 37, MOE_RANDOM, 1, 0, 0 },
+    { "n15", 3, 3, 15, MOE_RANDOM, 0, 0, 0 },
+    { "n16", 3, 3, 16, MOE_RANDOM, 1, 0, 0 },
+    { "n1025", 5, 2, 1025, MOE_RANDOM, 1, 0, 0 },
+    { "dropped", 40, 3, 19, MOE_OUTSIDE, 1, 0, 0 },
+    { "all_dropped", 4, 3, 19, MOE_NOBODY, 0, 0, 0 },
+    { "no_slots", 4, 0, 33, MOE_NOBODY, 1, 0, 0 },
+    { "tokens70001", 70001, 2, 3, MOE_RANDOM, 0, 0, 0 },
+    { "misaligned", 9, 4, 29, MOE_RANDOM, 1, 1, 0 },
+    { "extremes", 7, 2, 37, MOE_RANDOM, 1, 0, 1 },
 };
 
 struct combine_param {
@@ -327,13 +329,29 @@ struct combine_param {
     struct combine s;
 };
 
+/* Every 11th element is one of them. */
+static struct kx_tensor extreme_parts(struct conf *c, halDtype dtype, int64_t n)
+{
+    const double large = dtype == halF16 ? 8192 : 0x1p120;
+    const double special[] = { NAN,    INFINITY, -INFINITY, large,
+                               -large, 0x1p-24,  0,         -0.0 };
+    double *val = kx_doubles(c, n);
+
+    for (int64_t i = 0; i < n; i++)
+        val[i] = i % 11 ? conf_normal(c)
+                        : special[(size_t)(i / 11) % KX_COUNT(special)];
+    return kx_input(c, dtype, val, n, 0);
+}
+
 static void run_combine(struct conf *c)
 {
     const struct combine_param *p = conf_param(c);
     const struct combine *s = &p->s;
     int64_t slots = s->tokens * s->top_k, all = s->tokens * s->n;
     int64_t rows = slots ? slots : 1;
-    struct kx_tensor parts = kx_normal(c, p->in, rows * s->n, 1, s->odd);
+    struct kx_tensor parts = s->extremes
+                                 ? extreme_parts(c, p->in, rows * s->n)
+                                 : kx_normal(c, p->in, rows * s->n, 1, s->odd);
     struct kx_tensor weights = kx_normal(c, halF32, slots, 1, s->odd);
     struct kx_tensor shared = { 0 }, place;
     struct kx_tensor y = kx_output(c, p->out, all, s->odd);
