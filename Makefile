@@ -33,7 +33,9 @@ DONE = mv $(PART) $@
 COMPILE = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -MT $@ -MF $(@:.o=.d) \
 	-c -o $(PART) $< && $(DONE)
 HALCCFLAGS ?=
-LINK = $(CC) $(SANFLAGS) -pthread -rdynamic -o $(PART)
+# As it was given, without what single kernels add.
+HALCCFLAGS_GIVEN := $(HALCCFLAGS)
+LINK = $(CC) $(SANFLAGS) $(LDFLAGS) -pthread -rdynamic -o $(PART)
 
 # ---- sources: a folder is a floor -------------------------------------
 SRC_compiler := $(wildcard compiler/*.c)
@@ -68,11 +70,10 @@ include mk/install.mk
 all: $(B)/libhalcyon.a $(B)/libhalcyon.so $(B)/halcc $(B)/halcyon ## build the library and the tools
 
 # Changes when what everything is built with changes.
+BUILT_WITH = $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $(BACKENDS)
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(BACKENDS)' | \
-	  { cmp -s - $@ || echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(BACKENDS)' \
-	  > $@; }
+	@echo '$(BUILT_WITH)' | { cmp -s - $@ || echo '$(BUILT_WITH)' > $@; }
 
 # Changes when a variable does: what a source that is gone was part of is made
 # again without it.

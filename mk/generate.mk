@@ -58,7 +58,7 @@ comma := ,
 $(B)/halcc.same: $(B)/halcc
 	@cmp -s $< $@ || { cp $< $(PART) && $(DONE); }
 
-$(B)/kernels/%.halbin: kernels/%.k $(B)/halcc.same
+$(B)/kernels/%.halbin: kernels/%.k $(B)/halcc.same $(B)/list.HALCCFLAGS_GIVEN
 	@mkdir -p $(@D)
 	$(B)/halcc $(HALCCFLAGS) -o $@ $<
 

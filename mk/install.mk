@@ -3,6 +3,7 @@
 # installed tree needs nothing of this one.
 
 PREFIX ?= /usr/local
+space := $() $()
 DEST := "$(DESTDIR)$(PREFIX)"
 # Headers keep their folders, since they include one another by them; one folder
 # of ours holds these, so that no other package's "kernels/" is in the way.
@@ -21,7 +22,7 @@ install: all ## install library, headers, tools and manuals under $(PREFIX)
 	install -m 644 $(B)/libhalcyon.a $(DEST)/lib
 	install -m 755 $(B)/libhalcyon.so $(DEST)/lib/libhalcyon.so.0
 	ln -sf libhalcyon.so.0 $(DEST)/lib/libhalcyon.so
-	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' \
+	@printf '%s\n' 'prefix=$(subst $(space),\ ,$(PREFIX))' 'libdir=$${prefix}/lib' \
 	  'includedir=$${prefix}/include/halcyon' '' 'Name: Halcyon' \
 	  'Description: portable accelerator HAL' 'Version: $(VERSION)' \
 	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lhalcyon' \

@@ -14,8 +14,8 @@ step_install() {
     # shellcheck disable=SC2064 # this folder, now
     trap "rm -rf '$root'" EXIT
     $MAKE -s B="$B" WERROR=-Werror install PREFIX="$usr" || return 1
-    $MAKE -s B="$B" WERROR=-Werror install PREFIX=/usr DESTDIR="$root/a dest" ||
-        return 1
+    $MAKE -s B="$B" WERROR=-Werror install PREFIX="/a prefix" \
+        DESTDIR="$root/a dest" || return 1
     awk '/^```c$/ {on = 1; next} /^```$/ {on = 0} on' README.md >"$root/scale.c"
     for name in staged links shared static operator kernel plugin standin golden; do
         (set -e; cd "$root"; "install_$name")
@@ -32,9 +32,11 @@ step_install() {
 install_flags() {
     PKG_CONFIG_PATH=$PWD/usr/lib/pkgconfig pkg-config "$@" halcyon
 }
-install_staged() { # DESTDIR stands in no file, and may hold spaces
-    test -x "a dest/usr/bin/halcyon"
-    grep -qx 'prefix=/usr' "a dest/usr/lib/pkgconfig/halcyon.pc"
+install_staged() { # DESTDIR stands in no file; both may hold spaces
+    local pc="a dest/a prefix/lib/pkgconfig/halcyon.pc"
+    test -x "a dest/a prefix/bin/halcyon"
+    grep -qxF 'prefix=/a\ prefix' "$pc"
+    PKG_CONFIG_PATH=${pc%/*} pkg-config --cflags halcyon | grep -F -e '-I/a\ prefix/include/halcyon'
     test "halcyon $(install_flags --modversion)" = "$(usr/bin/halcyon version)"
 }
 install_shared() {

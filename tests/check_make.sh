@@ -55,6 +55,25 @@ made_without() { # a source that is gone
     count 1 0 0
 }
 
+made_otherwise() { # with other flags
+    local plugin=$LOGS/make/examples/libhalcyon-example.so
+    local kernel=$LOGS/make/kernels/add.halbin
+    # A compiler of kernels that is there already: the plain build's.
+    ln -sf "$PWD/$B/halcc" "$LOGS/make/halcc"
+    if ! small "$plugin" || ! small LDFLAGS=-Wl,--build-id=0xabcdef01 "$plugin" ||
+        ! readelf -n "$plugin" | grep -q 'Build ID: abcdef01$'; then
+        echo "FAILED: LDFLAGS do not reach the linker"
+        return 1
+    fi
+    if ! small -o "$LOGS/make/halcc" "$kernel" ||
+        ! small -o "$LOGS/make/halcc" HALCCFLAGS='--target opencl' "$kernel" ||
+        "$B/halcc" --list "$kernel" | grep -q cpu; then
+        echo "FAILED: other HALCCFLAGS leave the kernels as they were"
+        return 1
+    fi
+    count 1 0 0
+}
+
 helped() { # each target that has words is listed with them
     local has lists
     has=$(cat Makefile mk/*.mk | grep -cE '^[^[:space:]#]+:.* ## ')
@@ -73,4 +92,5 @@ make_again() {
     made_whole -shared examples/libhalcyon-example.so || count 0 1 0
     made_whole -shared tests/fakes/fake_nvrtc.so || count 0 1 0
     made_without || count 0 1 0
+    made_otherwise || count 0 1 0
 }

@@ -98,7 +98,9 @@ static int is_setting(const char *pair)
         "OPENCL_",         "LP_",
         "VK_DRIVER_FILES", "VK_ICD_FILENAMES",
         "VK_LAYER_",       "VK_INSTANCE_LAYERS",
-        "CUDA_",
+        "CUDA_VISIBLE_",   "CUDA_DEVICE_",
+        "CUDA_CACHE_",     "CUDA_LAUNCH_BLOCKING",
+        "CUDA_MODULE_",    "CUDA_MPS_",
     };
 
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
