@@ -137,6 +137,8 @@ static const struct moe_shape groupeds[] = {
     { "wild", 31, 6, 19, 23, MOE_RANDOM, MOE_WILD | MOE_GATHER },
     { "rows70001", 70001, 3, 2, 2, MOE_RANDOM, 0 },
     { "misaligned", 19, 4, 21, 37, MOE_RANDOM, MOE_ODD | MOE_GATHER },
+    { "extremes", 40, 3, 21, 35, MOE_RANDOM, MOE_EXTREMES },
+    { "extremes_gather", 40, 3, 21, 35, MOE_RANDOM, MOE_EXTREMES | MOE_GATHER },
 };
 
 /* Tiles of 128 and their edges, more and fewer steps than the ring has stages,
@@ -212,6 +214,46 @@ static void judge_grouped(struct conf *c, const struct grouped_param *p,
     kx_expect(c, "y", y, g->y, g->mag, g->rows, g->n, &bound);
 }
 
+/* What one bad row may spoil, and terms that cancel: as of gemm, in each row of
+ * x and each expert. */
+static struct kx_tensor extreme_x(struct conf *c, halDtype dtype, int64_t rows,
+                                  int64_t k)
+{
+    double *x = kx_doubles(c, rows * k), large = dtype == halF16 ? 200 : 1e15;
+
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t l = 0; l < k; l++) {
+            double v = conf_normal(c);
+
+            x[r * k + l] =
+                r % 6 == 1 && l == k - 2   ? NAN
+                : r % 6 == 2 && l == k - 1 ? INFINITY
+                : r % 6 == 3               ? 0
+                : r % 6 == 4 ? (l % 2 ? -large : large) * (double)(1 + l % 4)
+                : r % 6 == 5 ? (dtype == halF16 ? 0x1p-24 : 1e-30) * (double)l
+                             : v;
+        }
+    return kx_input(c, dtype, x, rows * k, 0);
+}
+
+static struct kx_tensor extreme_w(struct conf *c, halDtype dtype,
+                                  const struct moe_shape *s)
+{
+    int64_t n = s->experts * s->n * s->k;
+    double *w = kx_doubles(c, n);
+
+    for (int64_t i = 0; i < n; i++) {
+        int64_t of = i / s->k % s->n, l = i % s->k;
+
+        w[i] = conf_normal(c);
+        if (of == 7)
+            w[i] = 1; /* large ones cancel against this */
+        if (of == 8 && l == s->k - 1)
+            w[i] = 0; /* inf * 0 */
+    }
+    return kx_input(c, dtype, w, n, 0);
+}
+
 static void run_grouped(struct conf *c)
 {
     const struct grouped_param *p = conf_param(c);
@@ -219,8 +261,12 @@ static void run_grouped(struct conf *c)
     int odd = s->flags & MOE_ODD ? 1 : 0, gathers = s->flags & MOE_GATHER;
     int64_t x_rows = gathers ? s->rows / 3 + 1 : s->rows;
     int64_t stride = s->n * s->k + (s->flags & MOE_PADDED ? 11 : 0);
-    struct kx_tensor x = kx_normal(c, p->in, x_rows * s->k, 1, odd);
-    struct kx_tensor w = kx_normal(c, p->in, s->experts * stride, 0.25, odd);
+    int extremes = s->flags & MOE_EXTREMES;
+    struct kx_tensor x = extremes ? extreme_x(c, p->in, x_rows, s->k)
+                                  : kx_normal(c, p->in, x_rows * s->k, 1, odd);
+    struct kx_tensor w =
+        extremes ? extreme_w(c, p->in, s)
+                 : kx_normal(c, p->in, s->experts * stride, 0.25, odd);
     struct kx_tensor y = kx_output(c, p->out, s->rows * s->n, odd);
     int32_t *offsets = moe_offsets(c, s);
     int32_t *gather = gathers ? moe_gather(c, s, x_rows) : NULL;

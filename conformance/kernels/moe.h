@@ -18,10 +18,11 @@ enum moe_fill {
 };
 
 enum {
-    MOE_GATHER = 1, /* rows of x by a table */
-    MOE_PADDED = 2, /* more between experts than they have */
-    MOE_WILD = 4,   /* tables with entries out of range */
-    MOE_ODD = 8,    /* off the alignment */
+    MOE_GATHER = 1,    /* rows of x by a table */
+    MOE_PADDED = 2,    /* more between experts than they have */
+    MOE_WILD = 4,      /* tables with entries out of range */
+    MOE_ODD = 8,       /* off the alignment */
+    MOE_EXTREMES = 16, /* rows of NaN, infinity, zeros, and of all sizes */
 };
 
 struct moe_shape {
